@@ -1,0 +1,31 @@
+"""What a dataset hands out."""
+
+from dataclasses import dataclass
+
+from rather.types import Images, Labels, Regions
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images as a dataset hands them out, with what is known about them; label -1: unknown."""
+
+    images: Images
+    labels: Labels
+    names: tuple[str, ...]
+    regions: Regions | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.images) == len(self.labels) == len(self.names):
+            raise ValueError(
+                f"{len(self.images)} images, {len(self.labels)} labels and {len(self.names)} names "
+                "do not go together; give one label (-1: unknown) and one name per image"
+            )
+
+    def at(self, rows: Labels) -> "Batch":
+        """Chosen rows."""
+        return Batch(
+            self.images[rows],
+            self.labels[rows],
+            tuple(self.names[row] for row in rows.tolist()),
+            None if self.regions is None else self.regions[rows],
+        )

@@ -1,0 +1,106 @@
+"""The one place that knows how a network wants its input."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rather.question import Question
+from rather.types import Images, Logits
+from rather.view import View
+
+
+class Classifier(nn.Module):
+    """A network that reads RGB images in [0, 1] and answers with logits.
+
+    The network may answer with a tensor, a tuple whose first tensor counts, a mapping or an object
+    with `logits`; a single logit z becomes the two logits (0, z). It is wrapped, never changed.
+
+    Args:
+        net: the network, in evaluation mode.
+        mean: per-channel mean that the network was trained with, on the [0, 1] scale; one value
+            alone says that the network reads one grey channel.
+        std: per-channel standard deviation that the network was trained with.
+        names: one name per class, if known; synonyms are parted by commas.
+        ids: one identifier per class, such as WordNet ids, if known.
+        view: which crop of a photo it was trained to look at.
+        name: what it is called in manifests, such as "efficientnet-lite0".
+        batch: how many images at once it is fastest with.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+        std: Sequence[float] = (0.229, 0.224, 0.225),
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        view: View | None = None,
+        name: str = "",
+        batch: int = 16,
+    ) -> None:
+        super().__init__()
+        _check(net, mean, std)
+        self.net = net
+        self.names, self.ids = tuple(names), tuple(ids)
+        self.view = View() if view is None else view
+        self.name = name or type(net).__name__
+        self.batch = batch
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        super().train(False)
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Refuse training mode: what is explained must answer the same twice."""
+        if mode:
+            raise ValueError("a Classifier stays in evaluation mode; train the network it wraps")
+        return self
+
+    def forward(self, images: Images) -> Logits:
+        grey = images.mean(1, keepdim=True) if len(self.mean) == 1 else images
+        return logits_of(self.net((grey - self.mean) / self.std))
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    def name_of(self, label: int) -> str:
+        """The first of a class's names, or its number where it has none."""
+        return self.names[label].split(",")[0] if label < len(self.names) else f"class {label}"
+
+
+def logits_of(answer: Any) -> Logits:
+    """Find the logits in what a network returned."""
+    if isinstance(answer, Mapping):
+        answer = answer.get("logits", next(iter(answer.values()), None))
+    answer = getattr(answer, "logits", answer)
+    if isinstance(answer, tuple | list) and answer:
+        answer = answer[0]
+    if not isinstance(answer, Tensor) or answer.dim() > 2 or answer.dim() == 0:
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise ValueError(f"the network answered {shape}; a classifier answers (images, classes)")
+    logits = (answer[:, None] if answer.dim() == 1 else answer).float()
+    return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def gradient(classifier: Classifier, images: Images, question: Question) -> Images:
+    """Gradient of the question's score with respect to the images; no parameter gets one."""
+    with torch.enable_grad():
+        leaf = images.detach().requires_grad_()
+        score = question.score(classifier(leaf)).sum()
+        return torch.autograd.grad(score, leaf)[0]
+
+
+def _check(net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    if any(module.training for module in net.modules()):
+        raise ValueError("net is in training mode, so its answers vary; call net.eval() first")
+    if len(mean) not in (1, 3) or len(mean) != len(std) or min(std) <= 0:
+        raise ValueError(
+            f"mean {tuple(mean)} and std {tuple(std)} must hold 3 values each (or 1, for a network "
+            "that reads grey images), and std must be positive"
+        )

@@ -1,0 +1,99 @@
+"""Explaining: how much each pixel speaks for a class, rather than another."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from rather.batch import Batch
+from rather.classifier import Classifier
+from rather.cost import Cost, counting
+from rather.question import Question
+from rather.types import Heatmaps, Images, Logits
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Rates every pixel by how much it speaks for the target, rather than the foil."""
+
+    def __call__(
+        self, classifier: Classifier, images: Images, question: Question, /
+    ) -> Heatmaps: ...
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on."""
+    packages = {name: version(name) for name in ("rather", "torch", "timm", "numpy", "pillow")}
+    return {"python": platform.python_version(), **packages}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What `explain` returns: the heatmaps with everything a metric or a report needs.
+
+    `classifier` and `classes` are the classifier's name and its classes' names, `cost` is what
+    the whole batch cost; the seed is a field of the explainer.
+    """
+
+    batch: Batch
+    question: Question
+    logits: Logits
+    heatmaps: Heatmaps
+    explainer: Explainer
+    classifier: str = ""
+    classes: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that all randomness came from; None where there was none."""
+        return getattr(self.explainer, "seed", None)
+
+
+@torch.no_grad()
+def explain(
+    explainer: Explainer, classifier: Classifier, batch: Batch, question: Question | None = None
+) -> Explanation:
+    """Answer the question for each image; by default: why the class that it answers?
+
+    Raises:
+        ValueError: the images are not finite in [0, 1], the question does not fit them, or the
+            explainer answered with heatmaps of another shape, or with NaN.
+    """
+    images = batch.images
+    check_images(images)
+    with counting(classifier) as cost:
+        logits = classifier(images)
+        asked = Question(logits.argmax(1)) if question is None else question
+        asked.check(*logits.shape)
+        heatmaps = explainer(classifier, images, asked)
+    _check_heatmaps(heatmaps, batch, explainer)
+    return Explanation(
+        batch, asked, logits, heatmaps, explainer, classifier.name, classifier.names, cost
+    )
+
+
+def check_images(images: Images) -> None:
+    """Raise a `ValueError` unless the images are finite and lie in [0, 1]."""
+    if not len(images):
+        raise ValueError("there is no image to explain; give at least one")
+    low, high = images.aminmax()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"images must lie in [0, 1], but span [{low:.3g}, {high:.3g}]; divide 8-bit values by "
+            "255, and leave the normalisation to the Classifier"
+        )
+
+
+def _check_heatmaps(heatmaps: Heatmaps, batch: Batch, explainer: Explainer) -> None:
+    wanted = (len(batch.images), *batch.images.shape[2:])
+    if tuple(heatmaps.shape) != wanted:
+        raise ValueError(f"{explainer} gave heatmaps {tuple(heatmaps.shape)} instead of {wanted}")
+    finite = heatmaps.isfinite().flatten(1).all(1).tolist()
+    broken = [name for name, ok in zip(batch.names, finite, strict=True) if not ok]
+    if broken:
+        raise ValueError(f"{explainer} gave NaN or infinite heatmaps for {', '.join(broken)}")

@@ -1,0 +1,64 @@
+"""Methods from text: what `repr` prints, the command line reads."""
+
+import ast
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+
+def build(text: str, known: Mapping[str, Any]) -> Any:
+    """Build a method from a call of known names with keywords, nested at will; nothing is run.
+
+    A bare name is a call without keywords. Values are literals, methods, or tuples of them.
+
+    >>> from rather import explainers, infillers
+    >>> known = {name: getattr(explainers, name) for name in explainers.__all__}
+    >>> known |= {name: getattr(infillers, name) for name in infillers.__all__}
+    >>> build("Occlusion(size=8, stride=4, infiller=Constant(value=0.0))", known).size
+    8
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError as error:
+        raise ValueError(f"cannot read {text!r}: {error.msg}") from error
+    return _value(tree.body, text, known)
+
+
+def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+            return _method(name, keywords, text, known)
+        case ast.Name(id=name):
+            return _method(name, [], text, known)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return tuple(_value(part, text, known) for part in parts)
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case _:
+            part = ast.get_source_segment(text.strip(), node)
+            raise ValueError(f"{part!r} is neither a literal nor Name(keyword=value, ...)")
+
+
+def _method(name: str, keywords: list[ast.keyword], text: str, known: Mapping[str, Any]) -> Any:
+    method = known[_one_of(known, "method", name)]
+    names = [field.name for field in fields(method) if field.init]
+    chosen = {
+        _one_of(names, f"field of {name}", str(keyword.arg)): _value(keyword.value, text, known)
+        for keyword in keywords
+    }
+    try:
+        return method(**chosen)
+    except TypeError as error:
+        raise ValueError(f"cannot make {name} from {text!r}: {error}") from error
+
+
+def _one_of(names: Collection[str], kind: str, name: str) -> str:
+    if name not in names:
+        near = get_close_matches(name, names, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        listed = ", ".join(sorted(names))
+        raise ValueError(f"no {kind} is called {name!r}{hint} there are {listed}")
+    return name
