@@ -10,7 +10,7 @@ WORKERS ?= 2
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/demo.done
-	$(BIN)/rather demo --out demo
+	$(BIN)/rather demo --out demo --force
 
 test: $(VENV)/dev.done
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -20,17 +20,27 @@ ROOT = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("RATHER_DATA", ROOT.parent.parent / "shared" / "data"))
 
 
-def record(
-    name: str, title: str, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
-) -> Path:
-    """Print rows as a table and write them to `results/NAME.json` with all that made them."""
+def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as a table."""
     table = Table(title=title)
     for column in rows[0]:
         table.add_column(column)
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
     Console(width=160).print(table)
-    path = ROOT / "results" / f"{name}.json"
+
+
+def record(
+    name: str,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    folder: Path = ROOT / "results",
+    **also: Any,
+) -> Path:
+    """Print rows as a table and write them to `FOLDER/NAME.json` with all that made them."""
+    show(title, rows)
+    path = folder / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     found = {
         "title": title,
@@ -39,6 +49,7 @@ def record(
         "versions": versions(),
         "machine": machine(),
         "rows": list(rows),
+        **also,
     }
     partial = path.with_suffix(".tmp")
     partial.write_text(json.dumps(found, indent=1, default=str) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The one place that knows how a network wants its input."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +27,15 @@ class Classifier(nn.Module):
         view: which crop of a photo it was trained to look at.
         name: what it is called in manifests, such as "efficientnet-lite0".
         batch: how many images at once it is fastest with.
+
+    What `prepare` made of it stands in `engine`, in words (empty: nothing yet), and in `folded`, by
+    the layers' names: which layer holds which batch norm.
     """
 
     mean: Tensor
     std: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -51,9 +56,14 @@ class Classifier(nn.Module):
         self.view = View() if view is None else view
         self.name = name or type(net).__name__
         self.batch = batch
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
-        super().train(False)
+        self.engine = ""
+        self.folded: dict[str, str] = {}
+        self.without_gradient: Callable[[Images], Logits] | None = None
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("scale", 1 / self.std, persistent=False)
+        self.register_buffer("shift", -self.mean / self.std, persistent=False)
+        self.training = False
 
     def train(self, mode: bool = True) -> "Classifier":
         """Refuse training mode: what is explained must answer the same twice."""
@@ -62,8 +72,37 @@ class Classifier(nn.Module):
         return self
 
     def forward(self, images: Images) -> Logits:
+        wanted = torch.is_grad_enabled() and images.requires_grad
+        if self.without_gradient is not None and not wanted:
+            return self.without_gradient(images)
+        return self.through_net(images)
+
+    def through_net(self, images: Images) -> Logits:
+        """The answer of the network itself, with all its hooks and gradients."""
         grey = images.mean(1, keepdim=True) if len(self.mean) == 1 else images
-        return logits_of(self.net((grey - self.mean) / self.std))
+        _check_mode(self.net.training)
+        return logits_of(self.net(torch.addcmul(self.shift, grey, self.scale)))
+
+    def prepare(
+        self, engine: Literal["torch", "openvino"] = "torch", batch: int | None = None
+    ) -> "Classifier":
+        """A copy that answers the same, faster; the network that is wrapped is never touched.
+
+        Batch norms are folded into the layers before them, memory is laid out channels last and
+        parameters are frozen; logits and gradients are compared on made-up images, and whatever
+        changes them is left out. `engine` of the copy says what was done.
+
+        Args:
+            engine: "openvino" makes passes without gradients about twice as fast on a CPU and
+                needs `pip install 'rather[export]'`; gradients stay with torch.
+            batch: how many images at once; None: what suits the device.
+
+        Raises:
+            ValueError: the network cannot read squares of `view.crop` pixels.
+        """
+        from rather.engine import prepared
+
+        return prepared(self, engine, batch)
 
     @property
     def device(self) -> torch.device:
@@ -84,6 +123,8 @@ def logits_of(answer: Any) -> Logits:
     if not isinstance(answer, Tensor) or answer.dim() > 2 or answer.dim() == 0:
         shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         raise ValueError(f"the network answered {shape}; a classifier answers (images, classes)")
+    if not answer.is_floating_point():
+        raise ValueError(f"the network answered {answer.dtype}, such as labels; logits are floats")
     logits = (answer[:, None] if answer.dim() == 1 else answer).float()
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
 
@@ -97,10 +138,14 @@ def gradient(classifier: Classifier, images: Images, question: Question) -> Imag
 
 
 def _check(net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-    if any(module.training for module in net.modules()):
-        raise ValueError("net is in training mode, so its answers vary; call net.eval() first")
+    _check_mode(any(module.training for module in net.modules()))
     if len(mean) not in (1, 3) or len(mean) != len(std) or min(std) <= 0:
         raise ValueError(
             f"mean {tuple(mean)} and std {tuple(std)} must hold 3 values each (or 1, for a network "
             "that reads grey images), and std must be positive"
         )
+
+
+def _check_mode(training: bool) -> None:
+    if training:
+        raise ValueError("net is in training mode, so its answers vary; call net.eval() first")

@@ -59,16 +59,18 @@ def fill(
     return torch.lerp(proposal, images, keep)
 
 
-def filler(infiller: Infiller, images: Images, seed: int) -> Callable[[Labels, Keep], Images]:
+def filler(
+    infiller: Infiller, images: Images, seed: int, draw: int = 0
+) -> Callable[[Labels, Keep], Images]:
     """Prepare to fill many variants of the same images, each `(row, keep)`, batch by batch.
 
     A proposal that does not depend on `keep` is made once per image; variants then differ in the
     blend alone. Every batch starts from the same seed, so results do not depend on its size.
     """
     if uses_keep(infiller):
-        return lambda rows, keep: fill(infiller, images[rows], keep, seeded(seed, images))
+        return lambda rows, keep: fill(infiller, images[rows], keep, seeded(seed, images, draw))
     nothing = torch.zeros_like(images[:, :1])
-    proposal = fill(infiller, images, nothing, seeded(seed, images))
+    proposal = fill(infiller, images, nothing, seeded(seed, images, draw))
     return lambda rows, keep: torch.lerp(proposal[rows], images[rows], keep)
 
 

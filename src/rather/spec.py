@@ -1,10 +1,26 @@
-"""Methods from text: what `repr` prints, the command line reads."""
+"""Methods from text and to text: what `repr` prints, the command line reads."""
 
 import ast
-from collections.abc import Collection, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Stands for a method that text cannot hold, such as a function of the user's own."""
+
+    name: str
+
+    def __call__(self, *_: Any) -> Any:
+        raise ValueError(
+            f"{self.name} was recorded by its name alone, so it cannot run again; make it anew"
+        )
 
 
 def build(text: str, known: Mapping[str, Any]) -> Any:
@@ -23,6 +39,36 @@ def build(text: str, known: Mapping[str, Any]) -> Any:
     except SyntaxError as error:
         raise ValueError(f"cannot read {text!r}: {error.msg}") from error
     return _value(tree.body, text, known)
+
+
+def text(method: Any, known: Mapping[str, Any], hold: Callable[[Tensor], str]) -> str:
+    """Write a method such that `build` reads it; what it cannot read becomes `Opaque`.
+
+    Args:
+        method: a method, or a value of one of its fields.
+        known: the methods that `build` will know.
+        hold: keeps a tensor elsewhere and answers with the text that brings it back.
+    """
+    match method:
+        case Tensor():
+            return hold(method)
+        case None | bool() | int() | float() | str():
+            return repr(method)
+        case Path():
+            return repr(str(method))
+        case tuple() | list():
+            return "(" + "".join(f"{text(part, known, hold)}, " for part in method) + ")"
+    name = type(method).__name__
+    if not is_dataclass(method) or known.get(name) is not type(method):
+        return repr(Opaque(_called(method)))
+    kept = [field.name for field in fields(method) if field.init]
+    parts = [f"{field}={text(getattr(method, field), known, hold)}" for field in kept]
+    return f"{name}({', '.join(parts)})"
+
+
+def _called(method: Any) -> str:
+    name = getattr(method, "__qualname__", None)
+    return repr(method) if name is None else f"{method.__module__}.{name}"
 
 
 def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
@@ -44,7 +90,7 @@ def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
 
 def _method(name: str, keywords: list[ast.keyword], text: str, known: Mapping[str, Any]) -> Any:
     method = known[_one_of(known, "method", name)]
-    names = [field.name for field in fields(method) if field.init]
+    names = list(signature(method).parameters)
     chosen = {
         _one_of(names, f"field of {name}", str(keyword.arg)): _value(keyword.value, text, known)
         for keyword in keywords

@@ -1,0 +1,123 @@
+"""What `rather explain` and `rather demo` do once the words are understood."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rather import record
+from rather.atomic import fresh
+from rather.batch import Batch
+from rather.classifier import Classifier
+from rather.commands import asking
+from rather.data.photos import Photos
+from rather.explainer import Explainer
+from rather.progress import track
+from rather.report import figures, page, words
+from rather.study import Study, contrast
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Who is asked what, and how it is answered."""
+
+    classifier: Classifier
+    explainer: Explainer
+    target: str | None
+    foil: str | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the command line says of one image."""
+
+    image: str
+    question: str
+    says: str
+    target: int
+    foil: int | None
+    probability: float
+    without: dict[str, float]
+    best: list[dict[str, Any]]
+
+
+def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found]:
+    """Write record, figures and page into a folder, all or nothing."""
+    found: list[Found] = []
+    with fresh(folder, force) as partial:
+        record.write(_studies(ask, track(photos, "photos"), found), partial)
+        if not found:
+            reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
+            raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
+        draw(record.read(partial), partial / "figures")
+        (partial / "report.html").write_text(page(record.read(partial)), encoding="utf-8")
+    return found
+
+
+def draw(studies: Iterable[Study], folder: Path) -> None:
+    """Write every figure of every image as a PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ((study, row) for study in studies for row in range(len(study.answer.batch.names)))
+    for number, (study, row) in enumerate(rows, start=1):
+        name = safe(study.answer.batch.names[row])
+        for figure in figures(study, row):
+            figure.picture.save(folder / f"{number:03}-{name}-{figure.key}.png")
+
+
+def safe(name: str) -> str:
+    """A name that is one plain part of a path on every system.
+
+    >>> safe("../a b/c"), safe("")
+    ('a-b-c', 'image')
+    """
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "image"
+
+
+def summary(found: list[Found], folder: Path, failed: list[tuple[str, str]]) -> dict[str, Any]:
+    """The result for programs."""
+    report = str((folder / "report.html").resolve())
+    images = [vars(one) for one in found]
+    return {"out": str(folder), "report": report, "images": images, "failed": failed}
+
+
+def lines(found: list[Found], folder: Path) -> list[str]:
+    """The result for people."""
+    said = [line for one in found for line in _said(one)]
+    return [*said, f"report: {(folder / 'report.html').resolve()}"]
+
+
+def _said(one: Found) -> list[str]:
+    lines = [f"{one.image}: {one.question}", f"  {one.says}"]
+    if one.without:
+        most, least = (words.percent(one.without[part]) for part in ("most", "least"))
+        lines.append(
+            f"  The target has {words.percent(one.probability)}; {most} without the parts that "
+            f"speak most for it, {least} without those that speak least."
+        )
+    return lines
+
+
+def _studies(ask: Ask, batches: Iterable[Batch], found: list[Found]) -> Iterator[Study]:
+    for batch in batches:
+        here = asking.on(ask.classifier.device, batch)
+        question = asking.question(ask.classifier, here, ask.target, ask.foil)
+        study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
+        found += [_found(ask.classifier, study, row) for row in range(len(batch.names))]
+        yield study
+
+
+def _found(classifier: Classifier, study: Study, row: int) -> Found:
+    answer, question = study.answer, study.answer.question
+    trials = {part.part: float(question.probability(part.logits)[row]) for part in study.removals}
+    return Found(
+        answer.batch.names[row],
+        words.why(*words.asked(question, row, answer.classes)),
+        words.answered(study, row),
+        int(question.target[row]),
+        None if question.foil is None else int(question.foil[row]),
+        float(question.probability(answer.logits)[row]),
+        trials,
+        asking.best(classifier, answer.logits[row], 5),
+    )

@@ -1,0 +1,67 @@
+"""`rather fit`: train a recipe on a folder of pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rather.commands import options
+from rather.commands.console import OK, bar, emit, guarded, out, say
+
+Recipe = Annotated[
+    str, typer.Argument(help="What is trained, such as InpainterRecipe or 'VaeRecipe(width=32)'.")
+]
+Pictures = Annotated[list[Path], typer.Argument(help="Folders, or zip files, of pictures.")]
+File = Annotated[Path, typer.Option("--out", help="The weights file to write.")]
+Steps = Annotated[int, typer.Option(min=1, help="Length of the training.")]
+Batch = Annotated[int, typer.Option(min=1, help="Pictures a step.")]
+Side = Annotated[int, typer.Option("--size", min=8, help="Side of the crops it learns from.")]
+Precision = Annotated[str, typer.Option(help="As Fabric names it: 32-true, bf16-mixed.")]
+
+
+@guarded
+def fit(
+    recipe: Recipe,
+    pictures: Pictures,
+    file: File,
+    steps: Steps = 5000,
+    batch: Batch = 16,
+    size: Side = 128,
+    seed: Annotated[int, typer.Option(help="Of networks, crops and losses.")] = 0,
+    device: options.Device = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Devices in this machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    precision: Precision = "32-true",
+    json: options.Json = False,
+) -> int:
+    """Train a recipe on folders of pictures; the same command goes on after an interruption."""
+    from rather import fitting
+
+    known = {name: getattr(fitting, name) for name in fitting.__all__ if name.endswith("Recipe")}
+    known.pop("Recipe", None)
+    from rather.spec import build
+
+    chosen = build(recipe, known)
+    plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
+    source = fitting.Pictures(tuple(str(path) for path in pictures))
+    try:
+        with bar():
+            fitting.fit(
+                chosen,
+                source,
+                file,
+                plan,
+                fitting.Crop(size=size),
+                device,
+                devices,
+                nodes,
+                precision,
+            )
+    except KeyboardInterrupt:
+        say(f"rather: the checkpoint stays in {file}.fit; the same command goes on from it")
+        raise
+    if json:
+        emit({"weights": str(file.resolve())})
+    else:
+        out.print(f"weights: {file.resolve()}", markup=False, soft_wrap=True)
+    return OK

@@ -1,0 +1,56 @@
+"""The model card: what weights are, and how to make them again."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rather.data.folder import Crop, Pictures
+from rather.fitting import checkpoint
+from rather.fitting.plan import Plan
+from rather.fitting.recipe import Recipe
+from rather.networks.weights import packed
+
+IDENTITY = ("recipe", "data", "crop", "batch", "seed")
+
+
+def identity(recipe: Recipe, pictures: Pictures, plan: Plan, crop: Crop) -> dict[str, str]:
+    """What must be equal for a training to go on from a checkpoint."""
+    count, held = len(pictures.names()), len(pictures.names(True))
+    return {
+        "recipe": repr(recipe),
+        "data": f"{count} pictures, {held} held out, names and sizes {pictures.digest()}",
+        "crop": repr(crop),
+        "batch": str(plan.batch),
+        "seed": str(plan.seed),
+    }
+
+
+def card(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything worth knowing about the weights in a checkpoint, as JSON can hold it."""
+    history = state["history"]
+    return {name: state[name] for name in (*IDENTITY, "plan")} | {
+        "steps": state["step"],
+        "images seen": state["step"] * int(state["batch"]),
+        "metrics": {"step": history[-1][0], **history[-1][1]} if history else {},
+        "versions": {"rather": version("rather"), "torch": str(torch.__version__)},
+    }
+
+
+def export(recipe: Recipe, folder: Path, out: Path, half: bool = True) -> Path:
+    """Write the averaged weights of a training that still runs, or was cut short.
+
+    Args:
+        recipe: the one that is being trained.
+        folder: the training's folder, `<weights>.fit`.
+        out: the weights file to write.
+        half: store float16 weights.
+    """
+    state = checkpoint.load(folder / "checkpoint.pt")
+    with torch.random.fork_rng(devices=[]):
+        net = recipe.networks()[recipe.product]
+    net.load_state_dict(state["averaged"])
+    checkpoint.write(out, packed(net, card(state), half))
+    return out

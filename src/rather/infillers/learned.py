@@ -1,0 +1,46 @@
+"""`Inpainter`: fills by a network that was trained by `fit`; the default of everything here.
+
+Source: the network is `FourierUNet` (see `rather.networks.inpainter`), the recipe
+`rather.fitting.inpainter`; after Suvorov et al., arXiv:2109.07161. Differs: any weights file whose
+network takes (images, keep) and proposes pixels will do, whatever recipe made it.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from rather.networks.weights import load
+from rather.types import Images, Keep
+
+SHIPPED = "rather-inpainter-v1"
+
+
+@dataclass(frozen=True)
+class Inpainter:
+    """Proposes what could plausibly stand in the hole; never sees what did.
+
+    Args:
+        weights: a shipped name, or the path of a safetensors file that `fit` wrote; read on the
+            first call.
+        batch: images at a time; more is not faster beyond 32 on a processor, and takes memory.
+    """
+
+    reads_hidden: ClassVar[bool] = False
+    uses_keep: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
+    weights: str = SHIPPED
+    batch: int = 16
+
+    def __call__(self, images: Images, keep: Keep, generator: torch.Generator) -> Images:
+        net, _ = load(self.weights, str(images.device))
+        parts = zip(images.split(self.batch), keep.split(self.batch), strict=True)
+        with torch.no_grad():
+            made = [net(part.float(), shown.float()).clamp(0, 1) for part, shown in parts]
+        return torch.cat(made).to(images.dtype) if made else images
+
+
+def default() -> Inpainter:
+    """The shipped in-painter."""
+    return Inpainter()

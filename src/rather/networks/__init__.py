@@ -1,0 +1,15 @@
+"""The networks that are trained here, by name: what a weights file may ask for."""
+
+from torch import nn
+
+from rather.networks.contextual import ContextualNet
+from rather.networks.denoiser import DenoiserNet
+from rather.networks.inpainter import FourierUNet
+from rather.networks.vae import VaeNet
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "ContextualNet": ContextualNet,
+    "DenoiserNet": DenoiserNet,
+    "FourierUNet": FourierUNet,
+    "VaeNet": VaeNet,
+}

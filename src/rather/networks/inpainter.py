@@ -1,0 +1,132 @@
+"""A small U-Net of gated convolutions and fast Fourier convolutions that repairs a smooth guess.
+
+It sees the pull-push guess and what was shown, and adds a residual whose last layer starts at zero:
+untrained it is the guess, trained it adds structure and texture. Hidden pixels never enter.
+
+Source: Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier Convolutions,
+arXiv:2109.07161; Chi et al., Fast Fourier Convolution, NeurIPS 2020; gates of Yu et al.,
+arXiv:1806.03589. Differs: starts from a guess instead of a hole; gates and the ways between the
+local and the global half are 1x1; no norm, so no statistics of batch or image; works on 2x2 pixel
+blocks, so that there is little work at full resolution.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rather.networks.pyramid import pull_push
+from rather.types import Images, Keep
+
+Maps = Float[Tensor, "n _ _ _"]
+
+
+class Spectral(nn.Module):
+    """Every output sees every input: a 1x1 convolution among the Fourier coefficients."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.enter = nn.Conv2d(channels, half, 1)
+        self.mix = nn.Conv2d(2 * half, 2 * half, 1)
+        self.leave = nn.Conv2d(half, channels, 1)
+
+    def forward(self, x: Maps) -> Maps:
+        y = F.silu(self.enter(x))
+        return self.leave(y + self.transformed(y))
+
+    def transformed(self, y: Maps) -> Maps:
+        waves = torch.fft.rfft2(y.float().contiguous(), norm="ortho")
+        parts = F.silu(self.mix(torch.cat([waves.real, waves.imag], 1)))
+        real, imag = parts.float().contiguous().chunk(2, 1)
+        return torch.fft.irfft2(torch.complex(real, imag), y.shape[-2:], norm="ortho")
+
+
+class FourierBlock(nn.Module):
+    """Residual block whose second half of the channels sees the whole image."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.local = nn.Conv2d(channels, half, 3, padding=1)
+        self.across = nn.Conv2d(half, half, 1)
+        self.spectral = Spectral(half)
+        self.gate = nn.Conv2d(channels, channels, 1)
+        self.leave = _silent(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Maps) -> Maps:
+        y = F.silu(x)
+        near, far = y.chunk(2, 1)
+        mixed = torch.cat([self.local(y), self.across(near) + self.spectral(far)], 1)
+        return x + self.leave(F.silu(mixed) * self.gate(y).sigmoid())
+
+
+class GatedBlock(nn.Module):
+    """Residual 3x3 convolution, each channel of which a 1x1 gate can close."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(channels, channels, 3, padding=1)
+        self.gate = nn.Conv2d(channels, channels, 1)
+        self.leave = _silent(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Maps) -> Maps:
+        y = F.silu(x)
+        return x + self.leave(self.look(y) * self.gate(y).sigmoid())
+
+
+class FourierUNet(nn.Module):
+    """Proposes pixels for whole images of any size; clip the result to [0, 1].
+
+    Args:
+        widths: channels at a half, a quarter and an eighth of the image size.
+        blocks: Fourier blocks at the lowest resolution; cost and reach grow with it.
+    """
+
+    def __init__(self, widths: Sequence[int] = (24, 48, 128), blocks: int = 5) -> None:
+        super().__init__()
+        self.settings = {"widths": list(widths), "blocks": blocks}
+        fine, middle, coarse = widths
+        self.stem = nn.Conv2d(16, fine, 3, padding=1)
+        self.down1 = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
+        self.encode = GatedBlock(middle)
+        self.down2 = nn.Conv2d(middle, coarse, 3, stride=2, padding=1)
+        self.body = nn.Sequential(*(FourierBlock(coarse) for _ in range(blocks)))
+        self.up2 = nn.Conv2d(coarse, middle, 1)
+        self.decode = GatedBlock(middle)
+        self.up1 = nn.Conv2d(middle, fine, 1)
+        self.sharpen = nn.Conv2d(fine + 16, fine, 3, padding=1)
+        self.head = _silent(nn.Conv2d(fine, 12, 3, padding=1))
+
+    def forward(self, images: Images, keep: Keep) -> Images:
+        height, width = images.shape[-2:]
+        pad = (0, -width % 8, 0, -height % 8)
+        seen = F.pad((keep > 0.5).to(images.dtype), pad)
+        guess = pull_push(F.pad(images, pad), seen)
+        fixed = guess + F.pixel_shuffle(self.residual(guess, seen), 2)
+        return fixed[..., :height, :width]
+
+    def residual(self, guess: Images, seen: Keep) -> Maps:
+        pixels = F.pixel_unshuffle(torch.cat([guess - 0.5, seen - 0.5], 1), 2)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        fine = self.stem(pixels)
+        middle = self.encode(self.down1(F.silu(fine)))
+        coarse = self.body(self.down2(F.silu(middle)))
+        middle = self.decode(middle + _doubled(self.up2(F.silu(coarse))))
+        fine = fine + _doubled(self.up1(F.silu(middle)))
+        sharp = F.silu(self.sharpen(torch.cat([F.silu(fine), pixels], 1)))
+        return self.head(sharp)
+
+
+def _doubled(x: Maps) -> Maps:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _silent(conv: nn.Conv2d) -> nn.Conv2d:
+    """Start a residual branch at zero, so that depth costs nothing at the beginning."""
+    nn.init.zeros_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv

@@ -1,0 +1,119 @@
+"""What a report says: questions, answers and numbers in words."""
+
+import math
+
+from rather.question import Question
+from rather.study import Part, Study
+
+
+def percent(share: float) -> str:
+    """A probability for people: never 0 or 100 unless it is exactly that.
+
+    >>> percent(0.4321), percent(0.0123), percent(0.0001), percent(0.9999), percent(1.0)
+    ('43%', '1.2%', '< 0.1%', '> 99.9%', '100%')
+    """
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    if share < 0.001 or share > 0.999:
+        return "< 0.1%" if share < 0.5 else "> 99.9%"
+    return f"{share:.0%}" if 0.0995 <= share <= 0.9905 else f"{share:.1%}"
+
+
+def amount(value: float) -> str:
+    """A number to three digits.
+
+    >>> amount(0.012345), amount(12345.6), amount(0.0)
+    ('0.0123', '12346', '0')
+    """
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits.
+
+    >>> duration(0.0123), duration(2.34), duration(150.0)
+    ('12 ms', '2.3 s', '2 min 30 s')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def asked(question: Question, row: int, classes: tuple[str, ...]) -> tuple[str, str | None]:
+    """The names of the target and of the foil, if there is one."""
+    foil = None if question.foil is None else called(classes, int(question.foil[row]))
+    return called(classes, int(question.target[row])), foil
+
+
+def called(classes: tuple[str, ...], label: int) -> str:
+    """The first of a class's names, or its number where it has none."""
+    return classes[label].split(",")[0] if label < len(classes) else f"class {label}"
+
+
+def why(target: str, foil: str | None) -> str:
+    """The question.
+
+    >>> why("tabby", "Egyptian cat"), why("tabby", None)
+    ('Why tabby, rather than Egyptian cat?', 'Why tabby?')
+    """
+    return f"Why {target}?" if foil is None else f"Why {target}, rather than {foil}?"
+
+
+def answered(study: Study, row: int) -> str:
+    """What the classifier says of the image, in a sentence or two."""
+    answer, question = study.answer, study.answer.question
+    chances = answer.logits[row].softmax(0)
+    best = int(chances.argmax())
+    says = f"{answer.classifier or 'The classifier'} answers {called(answer.classes, best)}"
+    labels = [int(side[row]) for side in (question.target, question.foil) if side is not None]
+    others = " and ".join(
+        f"{called(answer.classes, label)} {percent(float(chances[label]))}"
+        for label in labels
+        if label != best
+    )
+    found = f"{says} ({percent(float(chances[best]))})" + (
+        f", and gives {others}." if others else "."
+    )
+    if len(labels) == 1:
+        return found
+    share = float(question.probability(answer.logits)[row])
+    winner = called(answer.classes, labels[share < 0.5])
+    between = (
+        f"Between the two alone, it leans towards {winner} ({percent(max(share, 1 - share))})."
+    )
+    return f"{found} {between}"
+
+
+def reading(target: str, foil: str | None) -> str:
+    """How to read the maps of an image."""
+    if foil is None:
+        return f"The stronger the colour, the more a part speaks for {target}, or against it."
+    return (
+        f"Orange always leans towards {target}, blue towards {foil}; the stronger the colour, the "
+        "more. All maps share one scale, in the method's own unit."
+    )
+
+
+def legend(sign: int) -> str:
+    """How to read the map of a single class, which is orange (1) or blue (-1) where it speaks."""
+    speaks, against = ("Orange", "blue") if sign > 0 else ("Blue", "orange")
+    return f"{speaks} speaks for it, {against} against it"
+
+
+def balance(target: str, foil: str) -> tuple[str, str]:
+    """Title and legend of the map of two classes against each other."""
+    return "The difference", f"Orange: {target} rather than {foil}; blue: the other way round"
+
+
+def trial(part: Part, share: float, target: str) -> str:
+    """What was done to the image in a trial."""
+    some = f"the {percent(share)} that speak"
+    return {
+        "most": f"Without {some} most for {target}",
+        "least": f"Without {some} least for {target}",
+        "rest": f"Only {some} most for {target}",
+    }[part]

@@ -1,0 +1,132 @@
+"""What every metric must keep, whatever it measures. A new metric is one line here."""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from rather import Batch, Classifier, Explanation, Metric, explain, measure
+from rather.catalogue import METHODS
+from rather.explainers import Occlusion
+from rather.infillers import Constant
+from rather.metrics import (
+    Closeness,
+    Deletion,
+    FillError,
+    HiddenLeak,
+    Insertion,
+    Pointing,
+    Recreation,
+    Roms,
+    Srg,
+)
+from rather.spec import build
+
+
+@dataclass(frozen=True)
+class Static:
+    """The same noise for every image, as all stochastic fills draw it."""
+
+    stochastic: ClassVar[bool] = True
+
+    def __call__(self, images: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.rand(images[:1].shape, generator=generator).expand_as(images)
+
+
+noise = Static()
+OF_EXPLANATIONS = [
+    Deletion(steps=2),
+    Deletion(noise, steps=4, draws=2, batch=3),
+    Insertion(steps=2, segments=6),
+    Srg(steps=4),
+    Pointing(tolerance=40.0),
+]
+OF_FILLS = [
+    Roms(segments=9, counts=3),
+    Roms(noise, segments=9, counts=4, reference="first", draws=2, batch=3),
+    HiddenLeak(noise),
+    FillError(noise),
+    FillError(by="features"),
+    FillError(by="log_odds"),
+    Recreation(noise),
+]
+
+
+def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
+    result = explain(Occlusion(size=4, stride=2), classifier, batch)
+    return measure(metric, classifier, batch if metric in OF_FILLS else result)
+
+
+@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+def test_metrics_rate_images_one_by_one(
+    metric: Metric, convolutional: Classifier, batch: Batch
+) -> None:
+    together = rate(metric, convolutional, batch)
+    alone = [rate(metric, convolutional, batch.at(torch.tensor([row]))) for row in (0, 1)]
+    assert not together.isnan().any()
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+def test_metrics_are_pure(metric: Metric, convolutional: Classifier, batch: Batch) -> None:
+    images, state = batch.images.clone(), copy.deepcopy(convolutional.state_dict())
+    first = rate(metric, convolutional, batch)
+    torch.rand(1)  # a stray draw must not matter
+    assert torch.equal(first, rate(metric, convolutional, batch))
+    assert torch.equal(batch.images, images)
+    assert all(torch.equal(now, state[key]) for key, now in convolutional.state_dict().items())
+    assert not any(module._forward_hooks for module in convolutional.modules())
+
+
+@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg])
+def test_several_draws_are_averaged(metric: type, convolutional: Classifier, batch: Batch) -> None:
+    heat = torch.rand(2, 8, 8)  # without ties, which the seed would break
+    result = explain(lambda *_: heat, convolutional, batch)
+    once = [measure(metric(noise, seed=7_368_787 * i), convolutional, result) for i in range(3)]
+    assert not torch.equal(once[0], once[1])
+    found = measure(metric(noise, draws=3), convolutional, result)
+    torch.testing.assert_close(found, torch.stack(once).mean(0))
+
+
+def test_a_curve_without_draws_or_room_is_refused(linear: Classifier, batch: Batch) -> None:
+    result = explain(Occlusion(size=4, stride=2), linear, batch)
+    with pytest.raises(ValueError, match="draws must be at least 1"):
+        measure(Deletion(draws=0), linear, result)
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        measure(Deletion(batch=0), linear, result)
+
+
+@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms])
+def test_no_number_depends_on_the_size_of_a_batch(
+    metric: type, convolutional: Classifier, batch: Batch
+) -> None:
+    settings = {"infiller": noise, "segments": 12, "draws": 2}
+    results: dict[int, Tensor] = {}
+    for size in (1, 5, 100):
+        chosen = metric(**settings, batch=size)
+        of_fill = isinstance(chosen, Roms)
+        result = batch if of_fill else explain(Occlusion(size=4, stride=2), convolutional, batch)
+        results[size] = measure(chosen, convolutional, result)
+    torch.testing.assert_close(results[1], results[5])
+    torch.testing.assert_close(results[1], results[100])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        Closeness(),
+        Deletion(Constant(0.0), steps=(0.0, 0.3, 1.0)),
+        Pointing(),
+        Deletion.as_published(),
+        Insertion.as_published(),
+        Srg.as_published(),
+        Pointing.as_published(),
+        Roms.as_published(),
+    ],
+    ids=repr,
+)
+def test_what_a_record_prints_builds_the_same_metric(metric: Metric[Explanation]) -> None:
+    assert build(repr(metric), METHODS) == metric

@@ -1,0 +1,218 @@
+"""What is written comes back, and what is damaged says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
+from rather.atomic import fresh, written
+from rather.explainers import IntegratedGradients, Occlusion
+from rather.infillers import Constant, Paste
+from rather.record import MANIFEST, read, write
+from rather.types import Heatmaps, Images
+
+ASKED = Question(torch.tensor([0, 1]), torch.tensor([1, 0]))
+
+
+@pytest.fixture
+def named(convolutional: Classifier) -> Classifier:
+    convolutional.names, convolutional.name = ("cat, tom", "dog"), "toy"
+    return convolutional
+
+
+def kept(study: Study, folder: Path) -> Study:
+    write([study], folder)
+    (found,) = read(folder)
+    return found
+
+
+def same_tensor(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.dtype == other.dtype and torch.equal(one, other)
+
+
+def check_same(one: Explanation, other: Explanation) -> None:
+    assert same_tensor(one.batch.images, other.batch.images)
+    assert same_tensor(one.batch.labels, other.batch.labels)
+    assert same_tensor(one.batch.regions, other.batch.regions)
+    assert one.batch.names == other.batch.names
+    assert same_tensor(one.question.target, other.question.target)
+    assert same_tensor(one.question.foil, other.question.foil)
+    assert same_tensor(one.logits, other.logits)
+    assert same_tensor(one.heatmaps, other.heatmaps)
+    assert one.explainer == other.explainer
+    assert (one.classifier, one.classes) == (other.classifier, other.classes)
+    assert one.cost == other.cost
+    assert one.versions == other.versions
+    assert one.seed == other.seed
+
+
+def test_a_study_comes_back_equal_in_every_field(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    study = contrast(Occlusion(Constant(0.25), size=4, stride=4, seed=3), named, batch, ASKED)
+    found = kept(study, tmp_path)
+    assert list(found.explanations()) == ["answer", "target", "foil"]
+    for role, explanation in study.explanations().items():
+        check_same(found.explanations()[role], explanation)
+    assert found.cost == study.cost
+    assert [part.part for part in found.removals] == ["most", "least", "rest"]
+    for one, other in zip(found.removals, study.removals, strict=True):
+        assert (one.part, one.share, one.infiller) == (other.part, other.share, other.infiller)
+        assert same_tensor(one.images, other.images)
+        assert same_tensor(one.logits, other.logits)
+
+
+def test_an_explanation_without_foil_and_regions_comes_back(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    bare = Batch(batch.images, batch.labels, ("../x", "a/b"))
+    explanation = explain(IntegratedGradients(steps=2), named, bare)
+    found = kept(Study(explanation), tmp_path)
+    check_same(found.answer, explanation)
+    assert (found.target, found.foil, found.removals) == (None, None, ())
+    assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, "00000.safetensors"}
+
+
+def test_tensors_inside_a_method_stand_beside_the_manifest(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    paste = Paste(torch.rand(2, 3, 8, 8))
+    study = Study(explain(Occlusion(paste, size=4, stride=4), named, batch))
+    found = kept(study, tmp_path).answer.explainer
+    assert isinstance(found, Occlusion)
+    assert isinstance(found.infiller, Paste)
+    assert same_tensor(found.infiller.images, paste.images)
+    assert len((tmp_path / MANIFEST).read_text()) < 3000
+
+
+def bright(classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+    return images.mean(1)
+
+
+def test_a_function_comes_back_as_a_name_that_cannot_run(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    found = kept(Study(explain(bright, named, batch)), tmp_path).answer
+    assert repr(found.explainer) == "Opaque(name='test_record.bright')"
+    with pytest.raises(ValueError, match=r"test_record.bright was recorded by its name alone"):
+        explain(found.explainer, named, batch)
+
+
+def test_a_function_inside_a_method_leaves_the_rest_readable(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    explainer = Occlusion(lambda images, keep, generator: images * 0, size=4, stride=4)
+    found = kept(Study(explain(explainer, named, batch)), tmp_path).answer.explainer
+    assert isinstance(found, Occlusion)
+    assert found.size == 4
+    assert "lambda" in repr(found.infiller)
+
+
+def test_a_method_that_this_version_lacks_comes_back_as_its_name(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    write([Study(explain(Occlusion(size=4, stride=4), named, batch))], tmp_path)
+    path = tmp_path / MANIFEST
+    path.write_text(path.read_text().replace("Occlusion(", "Occultism("))
+    (found,) = read(tmp_path)
+    assert "Occultism(" in repr(found.answer.explainer)
+
+
+@pytest.fixture
+def recorded(named: Classifier, batch: Batch, tmp_path: Path) -> Path:
+    write([Study(explain(bright, named, batch))], tmp_path)
+    return tmp_path
+
+
+def test_a_folder_without_manifest_is_no_record(recorded: Path) -> None:
+    (recorded / MANIFEST).unlink()
+    with pytest.raises(ValueError, match=r"is no record: it holds no manifest.json"):
+        read(recorded)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read: Expecting property name"),
+        ('{"parts": []}', "is damaged: KeyError: 'format'"),
+        ("[]", "is damaged: TypeError"),
+        ('{"format": 99}', "has format 99, but this version of rather reads 1"),
+        ('{"format": 1}', "is damaged: KeyError: 'it lacks classes, parts'"),
+    ],
+)
+def test_a_damaged_manifest_is_named(recorded: Path, text: str, message: str) -> None:
+    (recorded / MANIFEST).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(recorded)
+
+
+def test_damaged_arrays_are_named(recorded: Path) -> None:
+    path = recorded / "00000.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"00000.safetensors.*not those that were written"):
+        list(read(recorded))
+    path.unlink()
+    with pytest.raises(ValueError, match=r"00000.safetensors cannot be read: .*No such file"):
+        list(read(recorded))
+
+
+def test_a_manifest_cannot_point_outside_of_its_folder(recorded: Path) -> None:
+    path = recorded / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["parts"][0]["arrays"] = "../../00000.safetensors"
+    path.write_text(json.dumps(manifest))
+    (found,) = read(recorded)  # the folder's own file of that name is read
+    assert found.answer.batch.names == ("left", "right")
+
+
+def interrupt_after(_: None) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    stopped = fresh(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt), stopped as partial:
+        interrupt_after((partial / MANIFEST).touch())
+    assert list(tmp_path.iterdir()) == []
+    with fresh(tmp_path / "out") as partial:
+        (partial / MANIFEST).touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_only_a_record_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(FileExistsError, match="holds no manifest"), fresh(tmp_path, force=True):
+        pass
+    (tmp_path / MANIFEST).touch()
+    with pytest.raises(FileExistsError, match="exists already"), fresh(tmp_path):
+        pass
+    with fresh(tmp_path, force=True) as partial:
+        (partial / "new").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_replaced_folder_survives_a_failure(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).touch()
+    with pytest.raises(ZeroDivisionError), fresh(tmp_path, force=True):
+        raise ZeroDivisionError
+    assert (tmp_path / MANIFEST).exists()
+
+
+def test_a_file_is_not_written_over_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "page.html"
+    written(path, b"one")
+    with pytest.raises(FileExistsError, match="--force"):
+        written(path, b"two")
+    written(path, b"three", force=True)
+    assert path.read_bytes() == b"three"
+    assert [found.name for found in path.parent.iterdir()] == ["page.html"]
+
+
+def test_a_study_is_of_one_batch(named: Classifier, batch: Batch) -> None:
+    one, other = (explain(bright, named, batch.at(torch.tensor([row]))) for row in (0, 1))
+    with pytest.raises(ValueError, match="are of one batch"):
+        Study(one, other)
