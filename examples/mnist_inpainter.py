@@ -26,6 +26,11 @@ HOLES = HoleMixture(0.4, 0.4, 0.1, 0.05, 0.05, 0.0)  # mostly boxes and strokes
 DATA = Path(os.environ.get("RATHER_DATA", "../shared/data"))
 
 
+def some(digits: np.ndarray, count: int) -> np.ndarray:
+    """Pick digits of all kinds; the files are sorted by digit."""
+    return digits[np.random.default_rng(0).permutation(len(digits))[:count]]
+
+
 def written(digits: np.ndarray, folder: Path) -> Path:
     """Write digits as PNGs, once."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,17 +52,18 @@ def main() -> None:
     parser.add_argument("--digits", type=int, default=20_000, help="to train on")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--unseen", type=int, default=256, help="to judge by")
     parser.add_argument("--out", type=Path, default=Path("mnist"))
     options = parser.parse_args()
     mnist = np.load(DATA / "mnist.npz")
 
-    folder = written(mnist["x_train"][: options.digits], options.out / "digits")
+    folder = written(some(mnist["x_train"], options.digits), options.out / "digits")
     recipe = InpainterRecipe(widths=(16, 32, 64), blocks=3, adversarial=0.0, rate=2e-3, holes=HOLES)
     plan = Plan(steps=options.steps, batch=options.batch, validate_every=500)
     crop = Crop(size=28, zoom=1.0, rare_zoom=1.0, flip=False)
     weights = fit(recipe, folder, options.out / "mnist.safetensors", plan, crop)
 
-    grey = torch.from_numpy(mnist["x_test"][:256]).float() / 255
+    grey = torch.from_numpy(some(mnist["x_test"], options.unseen)).float() / 255
     images = grey[:, None].expand(-1, 3, -1, -1).contiguous()
     keep = HOLES(images, torch.Generator().manual_seed(0))
     mean = float(mnist["x_train"].mean() / 255)
@@ -70,9 +76,8 @@ def main() -> None:
     for name, filled in fills.items():
         print(f"{name:12} L1 on hidden pixels of unseen digits: {error(filled, images, keep):.4f}")
     columns = (images.where(keep > 0, 0.5), *fills.values(), images)
-    picture(tuple(column[:16] for column in columns)).resize((5 * 84, 16 * 84)).save(
-        options.out / "restored.png"
-    )
+    sheet = picture(tuple(column[:16] for column in columns))
+    sheet.resize((3 * sheet.width, 3 * sheet.height)).save(options.out / "restored.png")
     print("hole,", ", ".join(fills), "and truth:", options.out / "restored.png")
 
 

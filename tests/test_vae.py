@@ -2,21 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from followed import followed
 from PIL import Image
 
 from rather import fill
 from rather.data.folder import Crop
-from rather.data.holes import HoleMixture
 from rather.fitting.boxes import OneBox
 from rather.fitting.fit import Plan, fit
 from rather.fitting.vae import VaeRecipe, divergence, surprise
 from rather.infiller import stochastic
 from rather.infillers.vae import VaeInpainter
 from rather.networks.vae import Gaussian, VaeNet
-from rather.networks.weights import packed
+from rather.networks.weights import load, packed
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -92,18 +91,28 @@ def test_any_size_with_all_or_nothing_shown(
 
 def test_the_hidden_part_takes_the_shown_colour(tmp_path: Path) -> None:
     colours = torch.tensor([[0.2, 0.5, 0.8], [0.8, 0.2, 0.4]])
-    for number, colour in enumerate(colours):
-        picture = np.tile((255 * colour).byte().numpy(), (8, 8, 1))
-        Image.fromarray(picture).save(tmp_path / f"{number}.png")
-    only_boxes = HoleMixture(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    recipe = VaeRecipe(width=8, rate=4e-3, holes=only_boxes)
-    plan = Plan(steps=80, batch=8, warmup=5, average=0.9, held=2, validate_every=80)
-    out = fit(recipe, tmp_path, tmp_path / "vae.safetensors", plan, Crop(8), "cpu")
-    images = colours[:, :, None, None].expand(2, 3, 8, 8)
+    recipe = VaeRecipe(width=8, rate=4e-3, holes=OneBox())
+    path = tmp_path / "vae.safetensors"
+    path.write_bytes(packed(followed(recipe, colours, 8, 80)["vae"], {}))
+    images = colours[:, :, None, None].repeat(1, 1, 8, 8)
     keep = torch.ones(2, 1, 8, 8)
     keep[..., 2:5, 2:5] = 0
-    filled = fill(VaeInpainter(str(out), sample=False), images, keep, seeded())
-    assert (filled - images)[..., 2:5, 2:5].abs().mean() < 0.06
+    filled = fill(VaeInpainter(str(path), sample=False), images, keep, seeded())
+    assert (filled - images)[..., 2:5, 2:5].abs().mean() < 0.08
+
+
+def test_fit_follows_the_recipe(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (200, 50, 100)).save(tmp_path / "one.png")
+    recipe, plan = VaeRecipe(width=4), Plan(steps=2, batch=2, held=1)
+    out = fit(recipe, tmp_path, tmp_path / "vae.safetensors", plan, Crop(8), "cpu")
+    card = load(str(out))[1]
+    assert card["recipe"] == repr(recipe)
+    assert set(card["metrics"]) == {"step", "nats a hidden value", "L1", "KL"}
+    assert (
+        VaeInpainter(str(out))(torch.rand(1, 3, 5, 5), torch.zeros(1, 1, 5, 5), seeded())
+        .isfinite()
+        .all()
+    )
 
 
 def test_the_published_recipe_hides_a_box_or_half_of_the_pixels() -> None:

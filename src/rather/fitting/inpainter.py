@@ -54,10 +54,10 @@ class InpainterRecipe:
     widths: tuple[int, int, int] = (24, 48, 128)
     blocks: int = 5
     pixels: float = 30.0
-    perceptual: float = 1.0
+    perceptual: float = 0.1
     critic_from: int = 1500
     adversarial: float = 0.05
-    matching: float = 0.5
+    matching: float = 5.0
     rate: float = 6e-4
     critic_rate: float = 3e-4
     holes: HoleMixture = field(default_factory=HoleMixture)
@@ -127,7 +127,7 @@ def hidden_error(proposal: Images, images: Images, keep: Keep) -> Loss:
 
 def near_loss(proposal: Images, images: Images, keep: Keep) -> Loss:
     """L1 in the hole, every pixel weighted by the share of 9x9 pixels around it that are shown."""
-    near = F.avg_pool2d(keep, 9, stride=1, padding=4, count_include_pad=False).clamp(min=0.05)
+    near = F.avg_pool2d(keep, 9, stride=1, padding=4, count_include_pad=False).clamp(min=0.2)
     return _mean_over_holes((proposal - images).abs(), (1 - keep) * near, 1 - keep)
 
 
@@ -150,15 +150,18 @@ def made_losses(critic: nn.Module, images: Images, filled: Images, keep: Keep) -
 
 
 def viewed(images: Images, generator: torch.Generator) -> Images:
-    """Look from a little nearer or farther, and moved by up to three pixels.
+    """Look from a little nearer or farther, moved, mirrored, turned, or in other colours.
 
-    Where the strides of the frozen network always fell on the same pixels, the in-painter would
-    learn the grid of dots that pleases it.
+    Seen in one way only, the frozen network is pleased by dots and dimples of its own making; a
+    texture must please it in all ways. After Kettunen et al., E-LPIPS, arXiv:1906.03973.
     """
-    top, left, zoom = torch.rand(3, generator=generator).tolist()
-    moved = images[..., int(4 * top) :, int(4 * left) :]
-    height, width = (max(16, round(side * (0.8 + 0.4 * zoom))) for side in moved.shape[-2:])
-    return F.interpolate(moved, (height, width), mode="bilinear", antialias=True)
+    top, left, zoom, mirror, flip, turn, colour = torch.rand(7, generator=generator).tolist()
+    order = torch.randperm(3, generator=generator).tolist() if colour < 0.25 else [0, 1, 2]
+    x = images[:, order, int(4 * top) :, int(4 * left) :]
+    sides = [side for side, chosen in ((-1, mirror < 0.5), (-2, flip < 0.25)) if chosen]
+    x = x.flip(sides).mT if turn < 0.25 else x.flip(sides)
+    height, width = (max(16, round(side * (0.75 + 0.75 * zoom**2))) for side in x.shape[-2:])
+    return F.interpolate(x, (height, width), mode="bilinear", antialias=True)
 
 
 def _mean_over_holes(error: Images, weight: Keep, hidden: Keep) -> Loss:
