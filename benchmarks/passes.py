@@ -79,7 +79,7 @@ def cases(scene: Scene) -> list[Case]:
             {
                 "raw, 16 a batch": raw(scene, squares, 16),
                 "raw, 32 a batch": raw(scene, squares, 32),
-                "ours": lambda: scene.ours(occlusion, scene.torch),
+                "ours": lambda: scene.ours(occlusion, scene.fast),
                 "ours, OpenVINO": lambda: scene.ours(occlusion, scene.openvino),
                 "captum, defaults": lambda: captum_occlusion(scene, 1),
                 "captum, 16 a batch": lambda: captum_occlusion(scene, 16),
@@ -90,7 +90,7 @@ def cases(scene: Scene) -> list[Case]:
             {
                 "raw, 16 a batch": raw(scene, scene.steps, 16, gradient=True),
                 "raw, 32 a batch": raw(scene, scene.steps, 32, gradient=True),
-                "ours": lambda: scene.ours(path, scene.torch),
+                "ours": lambda: scene.ours(path, scene.fast),
                 "captum, defaults": lambda: captum_path(scene, None),
                 "captum, 16 a batch": lambda: captum_path(scene, 16),
             },
@@ -99,7 +99,7 @@ def cases(scene: Scene) -> list[Case]:
             "Grad-CAM, 1 FB",
             {
                 "raw, 1 a batch": raw(scene, 1, 1, gradient=True),
-                "ours": lambda: scene.ours(cam, scene.torch),
+                "ours": lambda: scene.ours(cam, scene.fast),
                 "ours, with the answer": lambda: scene.explained(cam),
                 "captum, defaults": lambda: captum_cam(scene),
                 "grad-cam, defaults": lambda: grad_cam(scene, frozen=False),
@@ -111,7 +111,7 @@ def cases(scene: Scene) -> list[Case]:
 
 def raw(scene: Scene, count: int, batch: int, gradient: bool = False) -> Callable[[], None]:
     """A loop of bare passes through the prepared network, and nothing else."""
-    net, images = scene.torch.net, scene.normalised.repeat(batch, 1, 1, 1)
+    net, images = scene.fast.net, scene.normalised.repeat(batch, 1, 1, 1)
     images = images.contiguous(memory_format=torch.channels_last)
     sizes = [min(batch, count - start) for start in range(0, count, batch)]
 

@@ -27,7 +27,7 @@ class Scene:
     """The photo, the question, and the classifier as users have it and as we prepare it."""
 
     plain: Classifier
-    torch: Classifier
+    fast: Classifier
     openvino: Classifier
     batch: Batch
     stride: int
@@ -57,7 +57,7 @@ class Scene:
 
     def explained(self, explainer: Explainer) -> Tensor:
         """The same with the answer, the checks and the record of `explain`."""
-        return explain(explainer, self.torch, self.batch, self.question).heatmaps
+        return explain(explainer, self.fast, self.batch, self.question).heatmaps
 
 
 def scenery(quick: bool = False) -> Scene:

@@ -137,6 +137,19 @@ def test_hidden_pixels_are_never_read(method: str) -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.parametrize("method", ["repaint", "replace"])
+def test_the_denoiser_sees_shown_pixels_under_noise_of_the_level(method: str) -> None:
+    images = torch.rand(1, 3, 32, 32, generator=seeded(1))
+    keep, spreads = columns(16, images), []
+
+    def watching(noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        spreads.append((noisy - images)[..., :16].std() / sigma[0])
+        return independent(noisy, sigma)
+
+    Diffusion(watching, steps=5, sigma_min=0.1, method=method)(images, keep, seeded())
+    torch.testing.assert_close(torch.stack(spreads), torch.ones(5), rtol=0, atol=0.1)
+
+
 @pytest.mark.parametrize("wrong", [{"method": "repeat"}, {"steps": 1}, {"jump": 0}, {"visits": 0}])
 def test_what_cannot_be_walked_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is 'repaint' or 'replace'|cannot be walked"):

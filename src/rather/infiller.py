@@ -1,11 +1,14 @@
 """Filling: what stands where evidence is taken away."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
+from jaxtyping import Float, Int
 
 from rather.types import Images, Keep, Labels
+
+Rows: TypeAlias = Int[torch.Tensor, " rows"]
 
 
 @runtime_checkable
@@ -71,7 +74,14 @@ def filler(
         return lambda rows, keep: fill(infiller, images[rows], keep, seeded(seed, images, draw))
     nothing = torch.zeros_like(images[:, :1])
     proposal = fill(infiller, images, nothing, seeded(seed, images, draw))
-    return lambda rows, keep: torch.lerp(proposal[rows], images[rows], keep)
+    return lambda rows, keep: torch.lerp(chosen(proposal, rows), chosen(images, rows), keep)
+
+
+def chosen(images: Images, rows: Rows) -> Float[torch.Tensor, "rows 3 h w"]:
+    """Rows of images, repeated at will; those of a single one take no memory."""
+    return (
+        images.expand(len(rows), -1, -1, -1) if len(images) == 1 else images.index_select(0, rows)
+    )
 
 
 def seeded(seed: int, like: torch.Tensor, draw: int = 0) -> torch.Generator:

@@ -16,6 +16,7 @@ File = Annotated[Path, typer.Option("--out", help="The weights file to write.")]
 Steps = Annotated[int, typer.Option(min=1, help="Length of the training.")]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures a step.")]
 Side = Annotated[int, typer.Option("--size", min=8, help="Side of the crops it learns from.")]
+Flip = Annotated[bool, typer.Option(help="Mirror every other crop; not for digits or text.")]
 Precision = Annotated[str, typer.Option(help="As Fabric names it: 32-true, bf16-mixed.")]
 
 
@@ -27,6 +28,7 @@ def fit(
     steps: Steps = 5000,
     batch: Batch = 16,
     size: Side = 128,
+    flip: Flip = True,
     seed: Annotated[int, typer.Option(help="Of networks, crops and losses.")] = 0,
     device: options.Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices in this machine.")] = 1,
@@ -36,12 +38,13 @@ def fit(
 ) -> int:
     """Train a recipe on folders of pictures; the same command goes on after an interruption."""
     from rather import fitting
+    from rather.data.holes import HoleMixture
+    from rather.fitting.boxes import OneBox
+    from rather.spec import build
 
     known = {name: getattr(fitting, name) for name in fitting.__all__ if name.endswith("Recipe")}
     known.pop("Recipe", None)
-    from rather.spec import build
-
-    chosen = build(recipe, known)
+    chosen = build(recipe, {**known, "HoleMixture": HoleMixture, "OneBox": OneBox})
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
     source = fitting.Pictures(tuple(str(path) for path in pictures))
     try:
@@ -51,7 +54,7 @@ def fit(
                 source,
                 file,
                 plan,
-                fitting.Crop(size=size),
+                fitting.Crop(size=size, flip=flip),
                 device,
                 devices,
                 nodes,

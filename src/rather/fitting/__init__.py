@@ -2,9 +2,23 @@
 
 from rather.data.folder import Crop, Pictures
 from rather.fitting.card import export
+from rather.fitting.contextual import ContextualRecipe
+from rather.fitting.diffusion import DenoiserRecipe
 from rather.fitting.fit import fit
 from rather.fitting.inpainter import InpainterRecipe
 from rather.fitting.plan import Plan
 from rather.fitting.recipe import Recipe
+from rather.fitting.vae import VaeRecipe
 
-__all__ = ["Crop", "InpainterRecipe", "Pictures", "Plan", "Recipe", "export", "fit"]
+__all__ = [
+    "ContextualRecipe",
+    "Crop",
+    "DenoiserRecipe",
+    "InpainterRecipe",
+    "Pictures",
+    "Plan",
+    "Recipe",
+    "VaeRecipe",
+    "export",
+    "fit",
+]

@@ -41,6 +41,8 @@ class InpainterRecipe:
             surroundings decide must be right, what they leave open need only be plausible.
         perceptual: weight of the distance of features; more makes texture, less is closer to L1.
         critic_from: step at which the critic joins.
+        critic_until: step at which it leaves again, so that patterns that please only the critic
+            fade while the learning rate falls.
         adversarial: weight of the critic's opinion; more is sharper and less faithful.
         matching: weight of the distance of the critic's features.
         rate: learning rate of the in-painter.
@@ -56,6 +58,7 @@ class InpainterRecipe:
     pixels: float = 30.0
     perceptual: float = 0.1
     critic_from: int = 1500
+    critic_until: int = 4300
     adversarial: float = 0.05
     matching: float = 5.0
     rate: float = 6e-4
@@ -78,7 +81,7 @@ class InpainterRecipe:
         keep = self.holes(images, generator)
         proposal = nets["inpainter"](images, keep)
         filled = torch.lerp(proposal, images, keep)
-        judged = step >= self.critic_from and self.adversarial > 0
+        judged = self.critic_from <= step < self.critic_until and self.adversarial > 0
         if judged:
             yield "critic", critic_loss(nets["critic"], images, filled.detach(), keep)
         loss = self.pixels * near_loss(proposal, images, keep)

@@ -1,8 +1,8 @@
 """`Inpainter`: fills by a network that was trained by `fit`; the default of everything here.
 
 Source: the network is `FourierUNet` (see `rather.networks.inpainter`), the recipe
-`rather.fitting.inpainter`; after Suvorov et al., arXiv:2109.07161. Differs: any weights file whose
-network takes (images, keep) and proposes pixels will do, whatever recipe made it.
+`rather.fitting.inpainter`; after Suvorov et al., arXiv:2109.07161. Weights of other recipes
+have infillers of their own, and are refused by name.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import torch
 
-from rather.networks.weights import load
+from rather.networks.chosen import chosen
+from rather.networks.inpainter import FourierUNet
 from rather.types import Images, Keep
 
 SHIPPED = "rather-inpainter-v1"
@@ -34,7 +35,7 @@ class Inpainter:
     batch: int = 16
 
     def __call__(self, images: Images, keep: Keep, generator: torch.Generator) -> Images:
-        net, _ = load(self.weights, str(images.device))
+        net = chosen(FourierUNet, self.weights, images)
         parts = zip(images.split(self.batch), keep.split(self.batch), strict=True)
         with torch.no_grad():
             made = [net(part.float(), shown.float()).clamp(0, 1) for part, shown in parts]
