@@ -9,10 +9,8 @@ are batched by default; methods that hook the network work on a copy of it, in w
 write in place. A heatmap is the sum over colours, or where a method hides whole pixels, the mean.
 """
 
-import copy
 import inspect
 import warnings
-from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from torch import Tensor, nn
 
 from rather.classifier import Classifier
 from rather.explainers.grad_cam import find_layer, last_feature_map
+from rather.explainers.interception import check_complete, check_relus, run_twice, untied
 from rather.explainers.segmenters import Segmenter, Slic
 from rather.infiller import Infiller, fill, seeded
 from rather.infillers import MeanColour
@@ -36,8 +35,8 @@ from rather.question import Question
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_batch
 
-RELU = ("GuidedBackprop", "Deconvolution", "GuidedGradCam")
 BATCHES = ("perturbations_per_eval", "internal_batch_size")
+COMPLETE = "return_convergence_delta"
 NOISY = "nt_samples_batch_size"  # one by one, as what the generator draws depends on the size
 
 
@@ -100,6 +99,8 @@ class Captum:
                 raise ValueError(
                     f"captum's {self.method} refuses: {error} (modules that run twice: {twice})"
                 ) from error
+        if COMPLETE in arguments:
+            check_complete(self.method, classifier, *found)
         return heatmap(found, image, whole_pixels="perturbations_per_eval" in arguments)
 
     def made(self, kind: type, classifier: Classifier, image: Images, question: Question) -> Any:
@@ -125,6 +126,7 @@ class Captum:
             (name for name in BATCHES if name in wanted), self.batch or classifier.batch
         )
         given |= {NOISY: 1} if NOISY in wanted else {}
+        given |= {COMPLETE: True} if COMPLETE in wanted and "DeepLift" in self.method else {}
         if self.takes("baselines", wanted, self.baseline):
             given["baselines"] = self.baselines(image)
         if self.takes("feature_mask", wanted, self.segmenter):
@@ -185,38 +187,6 @@ def taken_by(attribution: Any) -> set[str]:
 def hooked(kind: type) -> bool:
     """Whether it hooks modules of the network."""
     return not {"model", "layer"}.isdisjoint(inspect.signature(kind).parameters)
-
-
-def untied(classifier: Classifier) -> Classifier:
-    """A copy on torch in which no module writes in place, as backward hooks need."""
-    copied = copy.deepcopy(classifier)
-    for module in copied.modules():
-        if getattr(module, "inplace", False):
-            vars(module).update(inplace=False)
-    return copied
-
-
-def check_relus(method: str, classifier: Classifier) -> None:
-    """Raise a `ValueError` where a method that bends the gradients of ReLUs would find none."""
-    if method in RELU and not any(isinstance(each, nn.ReLU) for each in classifier.modules()):
-        raise ValueError(
-            f"captum's {method} bends the gradient of nn.ReLU modules, and {classifier.name} has "
-            "none (ReLU6, SiLU and functions do not count): it would be the plain gradient"
-        )
-
-
-def run_twice(classifier: Classifier, image: Images) -> list[str]:
-    """The names of the modules that run more than once in a pass."""
-    names = {module: name for name, module in classifier.net.named_modules()}
-    calls: Counter[nn.Module] = Counter()
-    handles = [each.register_forward_hook(lambda each, *_: calls.update([each])) for each in names]
-    try:
-        with torch.no_grad():
-            classifier.through_net(image)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [names[module] for module, count in calls.items() if count > 1]
 
 
 @contextmanager

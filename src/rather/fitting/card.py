@@ -39,7 +39,7 @@ def card(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def export(recipe: Recipe, folder: Path, out: Path, half: bool = True) -> Path:
+def export(recipe: Recipe, folder: Path, out: Path, half: bool = True, note: str = "") -> Path:
     """Write the averaged weights of a training that still runs, or was cut short.
 
     Args:
@@ -47,10 +47,12 @@ def export(recipe: Recipe, folder: Path, out: Path, half: bool = True) -> Path:
         folder: the training's folder, `<weights>.fit`.
         out: the weights file to write.
         half: store float16 weights.
+        note: what else the card must say, such as settings that changed on the way.
     """
     state = checkpoint.load(folder / "checkpoint.pt")
     with torch.random.fork_rng(devices=[]):
         net = recipe.networks()[recipe.product]
     net.load_state_dict(state["averaged"])
-    checkpoint.write(out, packed(net, card(state), half))
+    about = card(state) | ({"note": note} if note else {})
+    checkpoint.write(out, packed(net, about, half))
     return out
