@@ -1,6 +1,7 @@
 """What every in-fill must keep, whatever it computes. A new in-fill is one line here."""
 
 import importlib.util
+import re
 
 import pytest
 import torch
@@ -95,7 +96,7 @@ def absent(infiller: Infiller) -> pytest.MarkDecorator:
 every = pytest.mark.parametrize(
     "infiller",
     [*INFILLERS, *(pytest.param(one, marks=absent(one)) for one in OPTIONAL)],
-    ids=repr,
+    ids=lambda method: re.sub(" at 0x[0-9a-f]+", "", repr(method)),
 )
 
 
