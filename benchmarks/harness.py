@@ -87,17 +87,22 @@ def bootstrap(
 
 
 def side_by_side(
-    jobs: Mapping[str, Callable[[], object]], rounds: int = 5, warm_up: int = 1
+    jobs: Mapping[str, Callable[[], object]], rounds: int = 5, warm_up: int = 1, long: float = 2.0
 ) -> dict[str, list[float]]:
-    """Seconds of each job, run in turn for several rounds, so that noise hits all alike."""
+    """Seconds of each job, run in turn for several rounds, so that noise hits all alike.
+
+    A job that takes `long` seconds or more is run once, and its time stands for every round.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(-warm_up, rounds):
+    for _ in range(warm_up + rounds):
         for name, job in jobs.items():
+            if max(seconds[name], default=0.0) >= long:
+                seconds[name].append(seconds[name][0])
+                continue
             start = time.perf_counter()
             job()
-            if turn >= 0:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+            seconds[name].append(time.perf_counter() - start)
+    return {name: every[warm_up:] for name, every in seconds.items()}
 
 
 def digest(path: Path) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 import captum.attr
 import torch
 from PIL import Image
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from skimage import data
 from torch import Tensor, nn
 
@@ -17,6 +15,7 @@ from rather.data.photo import look
 from rather.explainers import GradCam, IntegratedGradients, Occlusion
 from rather.infillers import Constant
 from rather.models import load
+from rather.optional import need
 
 SIZE, GREY = 16, Constant(0.5)
 MIDPOINTS = "riemann_middle"  # captum's name for our rule
@@ -108,11 +107,13 @@ def captum_cam(scene: Scene) -> Tensor:
 
 def grad_cam(scene: Scene, frozen: bool) -> Tensor:
     """Grad-CAM as its users write it; frozen ones have heard that parameters cost gradients."""
+    package = need("pytorch_grad_cam", "compare", "this comparison")
+    aims = need("pytorch_grad_cam.utils.model_targets", "compare", "this comparison")
     scene.plain.requires_grad_(not frozen)
     try:
-        with GradCAM(model=scene.plain.net, target_layers=[last_layer(scene)]) as method:
+        with package.GradCAM(model=scene.plain.net, target_layers=[last_layer(scene)]) as method:
             images = scene.normalised.requires_grad_()
-            targets: list[Any] = [ClassifierOutputTarget(scene.target)]
+            targets: list[Any] = [aims.ClassifierOutputTarget(scene.target)]
             found = method(images, targets=targets)
     finally:
         scene.plain.requires_grad_()
