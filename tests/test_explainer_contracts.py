@@ -10,12 +10,17 @@ from torch import Tensor, nn
 from rather import Batch, Classifier, Explainer, Question, explain
 from rather.catalogue import METHODS
 from rather.explainers import (
+    Bbmp,
     Captum,
     Cells,
+    Fido,
     GradCam,
     IntegratedGradients,
+    Lime,
+    MeaningfulPerturbation,
     Occlusion,
     Preservation,
+    Rise,
     Slic,
 )
 from rather.infillers import Blur, ColourNoise, KeptMean
@@ -53,6 +58,18 @@ EXPLAINERS = [
     Occlusion(KeptMean(), size=5, stride=3, place="centre"),
     Occlusion(ColourNoise(), size=4, stride=3, place="stretch", output="probability", draws=2),
     Preservation(cells=4, steps=3),
+    Lime(segmenter=Slic(6), samples=12),
+    Lime(ColourNoise(), Cells(2), samples=9, draws=2, seeds=2, output="probability"),
+    Rise(samples=11, cells=3),
+    Rise(ColourNoise(), samples=6, cells=2, draws=2, centred=False),
+    MeaningfulPerturbation(Blur(sigma=1.0), cells=5, steps=3),
+    MeaningfulPerturbation(KeptMean(), cells=4, steps=3, init="circle", fraction=0.3),
+    replace(MeaningfulPerturbation.as_published(KeptMean()), steps=3),
+    Bbmp(KeptMean(), steps=3),
+    Bbmp(ColourNoise(), "sdr", cell=3, steps=3, smooth=0.1),
+    Fido(KeptMean(), steps=4, warmup=2),
+    Fido(ColourNoise(), "joint", steps=4, smooth=0.1, refresh=2, noise="cell", tolerance=0.01),
+    Fido(Blur(sigma=1.0), "sdr", cell=3, steps=3, samples=3, antithetic=False, map_from="logit"),
     *CAPTUM,
 ]
 

@@ -1,0 +1,69 @@
+"""Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from rather.question import Question
+from rather.types import Heatmaps, Images, PerImage
+
+Grid: TypeAlias = Float[Tensor, "n 1 _ _"]
+Part: TypeAlias = Callable[[Images, Question], Heatmaps]
+
+
+def grid_size(images: Images, cell: int) -> tuple[int, int]:
+    """Rows and columns of cells of so many pixels; those at the end may be cut."""
+    height, width = images.shape[2:]
+    return -(-height // cell), -(-width // cell)
+
+
+def upsampled(
+    grid: Grid,
+    like: Tensor,
+    mode: Literal["bilinear", "nearest"] = "bilinear",
+    corners: bool = False,
+) -> Grid:
+    """Cells at the size of `like`, still in [0, 1] where they were."""
+    size = like.shape[2:]
+    if mode == "nearest":
+        return F.interpolate(grid, size, mode="nearest")
+    return F.interpolate(grid, size, mode="bilinear", align_corners=corners)
+
+
+def roughness(grid: Grid, exponent: float) -> PerImage:
+    """Sum over neighbours of their absolute difference to a power, per image."""
+    down, right = grid.diff(dim=2), grid.diff(dim=3)
+    return sum(
+        (part.abs().pow(exponent).sum((1, 2, 3)) for part in (down, right)), grid.new_zeros(())
+    )
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, soft: Tensor, hard: Tensor) -> Tensor:
+        return hard.to(soft.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        return slopes[0], None
+
+
+def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
+    """`hard` in value, exactly, and `soft` in gradient.
+
+    >>> soft = torch.tensor([0.3, 0.7], requires_grad=True)
+    >>> hard = straight_through(soft, soft > 0.5)
+    >>> hard.tolist(), torch.autograd.grad(hard.sum(), soft)[0].tolist()
+    ([0.0, 1.0], [1.0, 1.0])
+    """
+    return _StraightThrough.apply(soft, hard)
+
+
+def by_images(part: Part, images: Images, question: Question, at_once: int) -> Heatmaps:
+    """Explain a few images at a time, so that memory is bounded."""
+    rows = torch.arange(len(images), device=images.device).split(max(1, at_once))
+    return torch.cat([part(images[row], question.at(row)) for row in rows])

@@ -1,0 +1,79 @@
+"""Removal: fill many variants of each image, and ask the classifier what is left of the answer.
+
+What `Occlusion`, `Lime` and `Rise` share; they differ in which pixels go and in how they sum up.
+Source: the common interface of Agarwal and Nguyen, ACCV 2020, arXiv:1910.04256.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import torch
+
+from rather.classifier import Classifier
+from rather.infiller import Infiller, filler, stochastic
+from rather.question import Question
+from rather.types import Images, Keep, Labels, Logits, PerImage
+from rather.variants import check_batch, check_choice, variants
+
+Output: TypeAlias = Literal["logit", "probability"]
+Keeps: TypeAlias = Callable[[Labels, Labels], Keep]  # (row, number of the variant) to keep masks
+
+
+@runtime_checkable
+class Remover(Protocol):
+    """The fields of an explainer that removes."""
+
+    @property
+    def infiller(self) -> Infiller: ...
+    @property
+    def output(self) -> Output: ...
+    @property
+    def draws(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def batch(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A batch of variants: of which images, which ones, what they keep, and their values."""
+
+    row: Labels
+    number: Labels
+    keep: Keep
+    value: PerImage
+
+
+def check_remover(method: Remover) -> None:
+    """Raise a `ValueError` unless the shared fields make sense."""
+    if method.draws < 1:
+        raise ValueError(f"draws must be at least 1, but is {method.draws}")
+    check_choice("output", method.output, ("logit", "probability"))
+    check_batch(method.batch)
+
+
+def value(output: Output, question: Question, logits: Logits) -> PerImage:
+    """What is explained: the question's score, or its probability."""
+    return question.score(logits) if output == "logit" else question.probability(logits)
+
+
+def removed(
+    method: Remover,
+    classifier: Classifier,
+    images: Images,
+    question: Question,
+    keeps: Keeps,
+    each: int,
+    label: str,
+) -> Iterator[Removed]:
+    """Yield the values of all variants, a batch at a time; those of several draws are averaged."""
+    draws = method.draws if stochastic(method.infiller) else 1
+    fills = [filler(method.infiller, images, method.seed, draw) for draw in range(draws)]
+    for row, number in variants(images, each, method.batch or classifier.batch, label):
+        keep, asked = keeps(row, number), question.at(row)
+        total = torch.zeros_like(keep[:, 0, 0, 0])
+        for fill in fills:
+            total += value(method.output, asked, classifier(fill(row, keep)))
+        yield Removed(row, number, keep, total / draws)

@@ -1,0 +1,257 @@
+"""The -G methods and FIDO: closed forms, and what their specification says must hold."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rather import Batch, Classifier, Explainer, Question, explain
+from rather.explainers import Bbmp, Cells, Fido, Lime, MeaningfulPerturbation, Rise
+from rather.explainers.cells import straight_through, upsampled
+from rather.explainers.circle import disc
+from rather.explainers.lime import kernel
+from rather.infiller import fill
+from rather.infillers import Constant, KeptMean, Paste
+from rather.types import Images, Keep
+
+ASKED = Question(torch.tensor([0, 1]), torch.tensor([1, 0]))
+
+
+def last(classifier: Classifier) -> nn.Linear:
+    found = list(classifier.net.children())[-1]
+    assert isinstance(found, nn.Linear)
+    return found
+
+
+def contributions(classifier: Classifier, images: Images) -> Float[Tensor, "n h w"]:
+    """What each pixel adds to the score of `ASKED`, against a mid-grey one."""
+    linear = last(classifier)
+    slopes = (linear.weight[ASKED.target] - linear.weight[ASKED.foil]).detach()
+    return (slopes.view(images.shape) * (images - 0.5)).sum(1)
+
+
+@pytest.mark.parametrize("method", [Lime(samples=40), Rise(samples=40)], ids=repr)
+def test_a_fill_that_gives_the_image_back_rates_nothing(
+    method: Lime | Rise, linear: Classifier, batch: Batch
+) -> None:
+    method = replace(method, infiller=Paste(batch.images))
+    if isinstance(method, Lime):
+        method = replace(method, segmenter=Cells(4))
+    assert explain(method, linear, batch, ASKED).heatmaps.abs().max() < 1e-4
+    flat = replace(batch, images=torch.full_like(batch.images, 0.3))
+    again = explain(replace(method, infiller=KeptMean()), linear, flat, ASKED)
+    assert again.heatmaps.abs().max() < 1e-4
+
+
+def test_lime_recovers_what_segments_add(linear: Classifier, batch: Batch) -> None:
+    lime = Lime(Constant(0.5), Cells(4), samples=400, ridge=0.0)
+    found = lime.fit(linear, batch.images, ASKED)
+    cells = contributions(linear, batch.images).unfold(1, 2, 2).unfold(2, 2, 2).sum((3, 4))
+    assert torch.allclose(found.coefficients, cells.flatten(1), atol=1e-3)
+    assert found.r2.min() > 0.999
+    wide = replace(lime, ridge=1e6).fit(linear, batch.images, ASKED)
+    assert wide.coefficients.abs().max() < 1e-2
+    assert wide.r2.max() < 0.1
+
+
+def test_lime_weighs_samples_as_specified() -> None:
+    weights = kernel(torch.tensor([[1.0, 0.5]]), 0.25)
+    assert weights[0].tolist() == pytest.approx([1.0, 0.503], abs=1e-3)
+
+
+def test_lime_rows_are_paired_and_start_whole() -> None:
+    (rows,) = Lime(samples=9).rows(torch.tensor([6]))
+    assert rows[0].min() == 1
+    assert torch.equal(rows[1::2] + rows[2::2], torch.ones(4, 6, dtype=torch.uint8))
+
+
+def test_rise_is_right_on_average(linear: Classifier, batch: Batch) -> None:
+    cells = Rise(Constant(0.5), samples=6000, cells=2)
+    found = explain(cells, linear, batch, ASKED).heatmaps
+    truth = contributions(linear, batch.images)
+    tables = cells.weights(8, batch.images)
+    shared = (tables @ tables.mT).mean(0)  # how much of a cell two pixels of a side share
+    both = torch.stack([found.flatten(), (shared @ truth @ shared).flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.95
+    assert torch.allclose(both[0], both[1], atol=0.25 * float(both[1].abs().max()))
+
+
+def test_perturbation_finds_what_speaks_for_the_target(linear: Classifier, batch: Batch) -> None:
+    exact = MeaningfulPerturbation(
+        Constant(0.5), cells=8, smooth=0.0, jitter=0, binary=False, output="logit", area=0.64
+    )
+    found = explain(exact, linear, batch, ASKED).heatmaps
+    gain, price = contributions(linear, batch.images), 0.64 / 64
+    assert found[gain > 2 * price].min() > 0.99
+    assert found[gain < price / 2].max() < 0.01
+
+
+def test_an_area_can_be_asked_for(linear: Classifier, batch: Batch) -> None:
+    asked = MeaningfulPerturbation(
+        Constant(0.5), cells=8, smooth=0.0, jitter=0, fraction=0.25, output="logit", binary=False
+    )
+    found = explain(asked, linear, batch, ASKED).heatmaps
+    assert found.mean((1, 2)).tolist() == pytest.approx([0.25, 0.25], abs=0.03)
+
+
+def test_straight_through_gives_the_gradient_of_the_blend(batch: Batch) -> None:
+    images, slopes = batch.images, torch.randn(2, 3, 8, 8)
+    grid = torch.rand(2, 1, 4, 4).requires_grad_()
+    soft = upsampled(grid, images)
+    keep = straight_through(soft, soft > 0.5)
+    assert set(keep.unique().tolist()) <= {0.0, 1.0}
+    filled = fill(Constant(0.25), images, keep, torch.Generator())
+    assert torch.equal(filled.where(keep == 1, 0), images.where(keep == 1, 0))
+    (found,) = torch.autograd.grad((slopes * filled).sum(), grid, retain_graph=True)
+    wanted = (slopes * (images - 0.25)).sum(1, keepdim=True)
+    (expected,) = torch.autograd.grad(soft, grid, wanted)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_published_perturbation_binarises_for_infillers_that_see_the_mask() -> None:
+    assert MeaningfulPerturbation.as_published(KeptMean()).binary
+    assert not MeaningfulPerturbation.as_published(Constant()).binary
+
+
+def test_discs_grow_from_the_middle() -> None:
+    images = torch.zeros(1, 3, 64, 64)
+    small, large = (disc(images, radius, 10.0) for radius in (40.0, 120.0))
+    assert small.mean() > large.mean()
+    assert large[0, 0, 32, 32] < 0.01
+    assert disc(images, 0.0, 10.0).min() == 1
+
+
+def test_bbmp_starts_with_the_image(linear: Classifier, batch: Batch) -> None:
+    seen: list[Images] = []
+    watched = Classifier(linear.net, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    watched.net.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    Bbmp(Constant(0.0), steps=1)(watched, batch.images, ASKED)
+    assert torch.allclose(seen[0], batch.images, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["ssr", "sdr"])
+def test_fido_finds_the_pixels_that_pay(objective: str, linear: Classifier, batch: Batch) -> None:
+    assert objective in ("ssr", "sdr")
+    area = 64 * 0.02
+    fido = Fido.as_published(Constant(0.5), objective)
+    found = explain(replace(fido, cell=1, area=area), linear, batch, ASKED).heatmaps
+    gain, price = contributions(linear, batch.images), area / 64
+    assert found[gain > 2 * price].min() > 0.4
+    assert found[gain < price / 2].max() < -0.4
+
+
+def test_fido_samples_keep_with_the_probability_it_learns() -> None:
+    drop = torch.tensor([0.1, 0.5, 0.9]).view(1, 1, 1, 3)
+    for temperature in (0.1, 2.0):
+        fido = Fido(temperature=temperature)
+        masks = fido.sampled(drop, drop, 100_000, 0)
+        shares = (masks > 0.5).float().mean((0, 1, 2, 3))
+        assert shares.tolist() == pytest.approx([0.9, 0.5, 0.1], abs=0.01)
+
+
+def test_the_area_is_priced_as_published() -> None:
+    drop = torch.rand(1, 1, 224, 224)
+    price = float(Fido().price(drop))
+    assert price == pytest.approx(1e-3 * float((1 - drop).sum()), rel=1e-4)
+    assert float(Fido(objective="sdr").price(drop)) == pytest.approx(50.176 - price, rel=1e-3)
+
+
+@pytest.mark.parametrize("antithetic", [True, False])
+def test_samples_change_the_variance_alone(
+    antithetic: bool, linear: Classifier, batch: Batch
+) -> None:
+    def slope(samples: int, antithetic: bool, steps: int) -> Tensor:
+        fido = Fido(Constant(0.5), samples=samples, antithetic=antithetic, temperature=1.0)
+        images, total = batch.images, torch.zeros(2, 1, 8, 8)
+        drop = torch.full((2, 1, 8, 8), 0.3)
+        for step in range(steps):
+            masks = fido.sampled(drop, drop, samples, step)
+            made = fido.proposed(images, masks, step)
+            total += fido.slopes(linear, images, ASKED, masks, made).mul(masks).sum(0)
+        return total / steps
+
+    assert torch.allclose(slope(2, antithetic, 800), slope(8, False, 800), atol=0.02)
+
+
+def test_fido_together_is_fido_apart(convolutional: Classifier, batch: Batch) -> None:
+    fido = Fido(KeptMean(), steps=8, tolerance=0.05, warmup=2)
+    both = explain(fido, convolutional, batch, ASKED).heatmaps
+    for row in range(2):
+        alone = fido(convolutional, batch.images[row : row + 1], ASKED.at(torch.tensor([row])))
+        assert torch.allclose(alone[0], both[row], atol=1e-5)
+
+
+def test_fido_stops_where_nothing_moves(linear: Classifier, batch: Batch) -> None:
+    calls: list[int] = []
+    linear.net.register_forward_pre_hook(lambda _, given: calls.append(len(given[0])))
+    Fido(Constant(0.5), tolerance=1.0)(linear, batch.images, ASKED)
+    assert len(calls) == 20
+
+
+def test_the_loss_of_a_whole_image_is_its_price_less_its_log_odds(
+    linear: Classifier, batch: Batch
+) -> None:
+    whole, fido = torch.full((2, 8, 8), 0.5), Fido(Constant(0.5))
+    found = fido.loss(linear, batch.images, ASKED, whole, samples=4)
+    expected = fido.area - ASKED.log_odds(linear(batch.images))
+    assert torch.allclose(found, expected, atol=1e-2)
+
+
+class Tiles(nn.Module):
+    """Sees how bright one tile of 8 pixels is."""
+
+    def forward(self, images: Images) -> Tensor:
+        mean = images[:, :, 8:16, 16:24].mean((1, 2, 3))
+        return torch.stack([20 * (mean - 0.5), torch.zeros_like(mean)], 1)
+
+
+def oracle(images: Images, keep: Keep, generator: torch.Generator) -> Images:
+    """A tile of which one pixel is shown is known."""
+    tiles = nn.functional.max_pool2d(images.where(keep > 0.5, -1), 8)
+    known = nn.functional.interpolate(tiles, scale_factor=8)
+    return known.where(known >= 0, 0.5)
+
+
+def test_an_infiller_that_knows_more_needs_to_see_less() -> None:
+    torch.manual_seed(0)
+    colours = torch.rand(1, 3, 4, 4)
+    colours[..., 1, 2] = 0.85
+    images = nn.functional.interpolate(colours, scale_factor=8)
+    asked = Question(torch.tensor([0]), torch.tensor([1]))
+    kept = {}
+    for name, infiller in (("oracle", oracle), ("grey", Constant(0.5))):
+        fido = replace(Fido.as_published(infiller), area=2.0, map_from="probability")
+        classifier = Classifier(Tiles().eval(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        heat = explain(
+            fido, classifier, Batch(images, torch.tensor([0]), ("tiles",)), asked
+        ).heatmaps
+        kept[name] = float(heat.mean()) + 0.5
+        row, column = divmod(int(heat.flatten().argmax()), 32)
+        assert (row // 8, column // 8) == (1, 2)
+        score = 2.0 * kept[name] - float(fido.loss(classifier, images, asked, heat))
+        assert score >= 6.5
+    assert kept["oracle"] < 0.05
+    assert kept["grey"] > 0.15
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Fido(samples=3), "samples=3 cannot be paired"),
+        (lambda: Fido(temperature=0.0), "temperature must be above 0"),
+        (lambda: Fido(steps=0), "steps must be at least 1, but is 0"),
+        (lambda: Lime(samples=2), "samples is 2"),
+        (lambda: Lime(kernel_width=0.0), "kernel_width=0.0 must be above 0"),
+        (lambda: Rise(share=1.0), "share is 1.0"),
+        (lambda: Rise(draws=0), "draws must be at least 1"),
+        (lambda: Bbmp(cell=0), "cell=0"),
+        (lambda: MeaningfulPerturbation(fraction=1.5), "fraction is 1.5"),
+        (lambda: MeaningfulPerturbation(cells=1), "cells=1 must be at least 2"),
+    ],
+)
+def test_bad_fields_are_refused(make: Callable[[], Explainer], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
