@@ -1,0 +1,123 @@
+"""A region, not only a map: how little must be kept for the answer, or go to lose it.
+
+Source: the smallest sufficient and the smallest destroying region of Chang et al., ICLR 2019,
+arXiv:1807.08024, here for the ranking of any explanation.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rather.classifier import Classifier
+from rather.explainer import Explanation
+from rather.infiller import Infiller, filler
+from rather.metrics.curve import rank
+from rather.question import Question
+from rather.types import Flags, Images, Keep, Logits, PerImage
+from rather.variants import variants
+
+Kind: TypeAlias = Literal["kept", "removed"]
+Areas: TypeAlias = Float[Tensor, "n areas"]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The smallest tested part of the ranking that suffices ("kept"), or costs the answer.
+
+    `area` is its share of the pixels, `images` what is left with the rest filled in, and `logits`
+    the classifier's answer to it. Where no tested area did, `found` is False, and the region is
+    the largest that was tested.
+    """
+
+    kind: Kind
+    area: PerImage
+    keep: Keep
+    images: Images
+    logits: Logits
+    question: Question
+    infiller: Infiller
+
+    @property
+    def probability(self) -> PerImage:
+        """Of the target, against the foil where there is one."""
+        return self.question.probability(self.logits)
+
+    @property
+    def found(self) -> Flags:
+        """Whether the region does what it should, by the classifier's own answer."""
+        return reached(self.kind, self.question, self.logits)
+
+
+def reached(kind: Kind, question: Question, logits: Logits) -> Flags:
+    """Whether the answer holds ("kept") or is lost ("removed"), to the foil where there is one."""
+    holds = question.score(logits) > 0
+    if question.foil is None:
+        holds = logits.argmax(1) == question.target
+    return holds if kind == "kept" else ~holds
+
+
+@torch.no_grad()
+def smallest(
+    explanation: Explanation,
+    classifier: Classifier,
+    kind: Kind,
+    infiller: Infiller,
+    areas: int = 24,
+    batch: int | None = None,
+) -> Region:
+    """Find the smallest region of the explanation's ranking that decides the answer.
+
+    First `areas` log-spaced shares from 0.2 % to all of the pixels are tried, then as many between
+    the smallest that worked and the next smaller one: twice `areas` passes an image. The answer may
+    change back as the area grows; the smallest area that was tried and worked counts.
+
+    Args:
+        explanation: its heatmaps rank the pixels; ties are broken by its seed.
+        classifier: who decides.
+        kind: "kept": the region is shown and the rest filled; "removed": the other way round.
+        infiller: fills what is not shown.
+        areas: per round; more find smaller regions.
+        batch: variants at once; changes no result.
+
+    Raises:
+        ValueError: fewer than 2 areas.
+    """
+    if areas < 2:
+        raise ValueError(f"areas must be at least 2, but is {areas}")
+    images, asked = explanation.batch.images, explanation.question
+    ranks = rank(explanation.heatmaps, "morf", explanation.seed or 0)[:, None]
+    pixels = ranks[0].numel()
+    fills = filler(infiller, images, explanation.seed or 0)
+
+    def kept(row: Tensor, area: Tensor) -> Keep:
+        inside = ranks[row] < (area * pixels).round().clamp(min=1)[:, None, None, None]
+        return (inside if kind == "kept" else ~inside).to(images)
+
+    def tried(shares: Areas) -> Bool[Tensor, "n areas"]:
+        works = torch.zeros_like(shares, dtype=torch.bool)
+        for row, number in variants(images, areas, batch or classifier.batch, f"region {kind}"):
+            logits = classifier(fills(row, kept(row, shares[row, number])))
+            works[row, number] = reached(kind, asked.at(row), logits)
+        return works
+
+    shares = torch.logspace(-2.7, 0, areas, device=images.device).expand(len(images), -1)
+    high, low = smallest_that(shares, tried(shares))
+    between = torch.linspace(0, 1, areas + 1, device=images.device)[1:]
+    finer = low[:, None] + (high - low)[:, None] * between
+    area, _ = smallest_that(finer, tried(finer))
+    rows = torch.arange(len(images), device=images.device)
+    keep = kept(rows, area)
+    left = fills(rows, keep)
+    parts = [classifier(part) for part in left.split(batch or classifier.batch)]
+    return Region(kind, area, keep, left, torch.cat(parts), asked, infiller)
+
+
+def smallest_that(shares: Areas, works: Bool[Tensor, "n areas"]) -> tuple[PerImage, PerImage]:
+    """The first share that works, or else the last, and the one before it, or 0."""
+    last = works.any(1).logical_not() * (works.shape[1] - 1)
+    first = works.to(torch.uint8).argmax(1) + last
+    padded = torch.nn.functional.pad(shares, (1, 0))
+    return shares.gather(1, first[:, None])[:, 0], padded.gather(1, first[:, None])[:, 0]

@@ -1,0 +1,68 @@
+"""Regions: the smallest part of a ranking that keeps the answer, or loses it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rather import Batch, Classifier, Question, explain
+from rather.cost import counting
+from rather.infillers import Constant
+from rather.region import smallest, smallest_that
+from rather.types import Heatmaps, Images
+
+
+class Bright(nn.Module):
+    """Answers 0 where more than 30 % of the pixels are white."""
+
+    def forward(self, images: Images) -> Tensor:
+        share = images.mean((1, 2, 3))
+        return torch.stack([share - 0.305, 0.305 - share], 1)
+
+
+def in_order(classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+    return -torch.arange(100.0).view(1, 10, 10).expand(len(images), -1, -1)
+
+
+BRIGHT = Classifier(Bright().eval(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+WHITE = Batch(torch.ones(2, 3, 10, 10), torch.tensor([0, 0]), ("a", "b"))
+ASKED = Question(torch.tensor([0, 0]), torch.tensor([1, 1]))
+
+
+@pytest.mark.parametrize("asked", [ASKED, Question(ASKED.target)])
+def test_regions_are_as_small_as_the_classifier_allows(asked: Question) -> None:
+    answer = explain(in_order, BRIGHT, WHITE, asked)
+    kept = smallest(answer, BRIGHT, "kept", Constant(0.0), batch=7)
+    assert kept.found.all()
+    assert kept.keep.mean((1, 2, 3)).tolist() == pytest.approx([0.31, 0.31], abs=0.011)
+    assert torch.equal(kept.images, kept.keep.expand(-1, 3, -1, -1))
+    removed = smallest(answer, BRIGHT, "removed", Constant(0.0))
+    assert removed.found.all()
+    assert (1 - removed.keep).mean((1, 2, 3)).tolist() == pytest.approx([0.71, 0.71], abs=0.011)
+    assert (removed.probability <= 0.5).all()
+    assert (kept.probability > 0.5).all()
+
+
+def test_a_region_that_does_not_exist_is_said() -> None:
+    answer = explain(in_order, BRIGHT, WHITE, ASKED)
+    never = smallest(answer, BRIGHT, "removed", Constant(1.0))
+    assert not never.found.any()
+    assert never.area.tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="areas must be at least 2, but is 1"):
+        smallest(answer, BRIGHT, "kept", Constant(0.0), areas=1)
+
+
+def test_a_region_costs_what_it_says() -> None:
+    answer = explain(in_order, BRIGHT, replace(WHITE), ASKED)
+    with counting(BRIGHT) as cost:
+        smallest(answer, BRIGHT, "kept", Constant(0.0), areas=8)
+    assert cost.forward == 2 * (8 + 8 + 1)
+
+
+def test_the_first_that_works_counts() -> None:
+    shares = torch.tensor([[0.1, 0.5, 1.0]]).expand(3, -1)
+    works = torch.tensor([[True, False, True], [False, True, True], [False, False, False]])
+    found, below = smallest_that(shares, works)
+    assert found.tolist() == pytest.approx([0.1, 0.5, 1.0])
+    assert below.tolist() == pytest.approx([0.0, 0.1, 0.5])
