@@ -14,8 +14,9 @@ from rather.commands import asking
 from rather.data.photos import Photos
 from rather.explainer import Explainer
 from rather.progress import track
+from rather.region import Region, smallest
 from rather.report import figures, page, words
-from rather.study import Study, contrast
+from rather.study import Study, contrast, infiller_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Found:
     foil: int | None
     probability: float
     without: dict[str, float]
+    regions: dict[str, dict[str, Any]]
     best: list[dict[str, Any]]
 
 
@@ -96,7 +98,7 @@ def _said(one: Found) -> list[str]:
             f"  The target has {words.percent(one.probability)}; {most} without the parts that "
             f"speak most for it, {least} without those that speak least."
         )
-    return lines
+    return lines + [f"  {part['says']}" for part in one.regions.values()]
 
 
 def _studies(ask: Ask, batches: Iterable[Batch], found: list[Found]) -> Iterator[Study]:
@@ -104,11 +106,33 @@ def _studies(ask: Ask, batches: Iterable[Batch], found: list[Found]) -> Iterator
         here = asking.on(ask.classifier.device, batch)
         question = asking.question(ask.classifier, here, ask.target, ask.foil)
         study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
-        found += [_found(ask.classifier, study, row) for row in range(len(batch.names))]
+        regions = list(_regions(ask, study))
+        found += [_found(ask.classifier, study, regions, row) for row in range(len(batch.names))]
         yield study
 
 
-def _found(classifier: Classifier, study: Study, row: int) -> Found:
+def _regions(ask: Ask, study: Study) -> Iterator[Region]:
+    infiller = infiller_of(ask.explainer)
+    if infiller is not None:
+        yield smallest(study.answer, ask.classifier, "kept", infiller)
+        yield smallest(study.answer, ask.classifier, "removed", infiller)
+
+
+def _region(region: Region, row: int) -> dict[str, Any]:
+    """What is said of one region of one image."""
+    area, ok = float(region.area[row]), bool(region.found[row])
+    share = f"{100 * area:.1f} % of the image"
+    says = {
+        "kept": f"The best-rated {share} alone still give the answer.",
+        "removed": f"Without the best-rated {share} the answer is lost.",
+    }[region.kind]
+    if not ok:
+        says = f"No {region.kind} region of this ranking decides the answer."
+    probability = float(region.probability[row])
+    return {"area": area, "found": ok, "probability": probability, "says": says}
+
+
+def _found(classifier: Classifier, study: Study, regions: list[Region], row: int) -> Found:
     answer, question = study.answer, study.answer.question
     trials = {part.part: float(question.probability(part.logits)[row]) for part in study.removals}
     return Found(
@@ -119,5 +143,6 @@ def _found(classifier: Classifier, study: Study, row: int) -> Found:
         None if question.foil is None else int(question.foil[row]),
         float(question.probability(answer.logits)[row]),
         trials,
+        {region.kind: _region(region, row) for region in regions},
         asking.best(classifier, answer.logits[row], 5),
     )
