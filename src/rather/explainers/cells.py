@@ -1,7 +1,7 @@
 """Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -42,16 +42,6 @@ def roughness(grid: Grid, exponent: float) -> PerImage:
     )
 
 
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, soft: Tensor, hard: Tensor) -> Tensor:
-        return hard.to(soft.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
-        return slopes[0], None
-
-
 def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
     """`hard` in value, exactly, and `soft` in gradient.
 
@@ -60,7 +50,7 @@ def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
     >>> hard.tolist(), torch.autograd.grad(hard.sum(), soft)[0].tolist()
     ([0.0, 1.0], [1.0, 1.0])
     """
-    return _StraightThrough.apply(soft, hard)
+    return hard.to(soft.dtype) + (soft - soft.detach())  # the bracket is exactly 0
 
 
 def by_images(part: Part, images: Images, question: Question, at_once: int) -> Heatmaps:

@@ -7,7 +7,7 @@ Differs: fewer steps at a higher rate, antithetic noise (`as_published()` for th
 of area is on the mean, so that it does not grow with the image; a joint objective; a foil.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -228,35 +228,6 @@ class Fido:
         if self.map_from == "logit":
             drop = upsampled(grid, images, corners=self.align_corners).sigmoid()
         return (drop - 0.5 if self.objective == "sdr" else 0.5 - drop)[:, 0]
-
-    @torch.no_grad()
-    def loss(
-        self,
-        classifier: Classifier,
-        images: Images,
-        question: Question,
-        heatmaps: Heatmaps,
-        samples: int = 64,
-        seed: int = 1_000,
-    ) -> PerImage:
-        """What is minimised, at full price, under fresh noise: lower is a better optimum.
-
-        It compares schedules: the noise is the same for all of them, and drawn per pixel.
-        """
-        drop = 0.5 + (heatmaps if self.objective == "sdr" else -heatmaps)[:, None]
-        drop = drop.clamp(1e-6, 1 - 1e-6)
-        score = torch.zeros_like(drop[:, 0, 0, 0])
-        judge = replace(self, noise="pixel", antithetic=False, seed=seed)
-        for number in range(samples):
-            masks = judge.sampled(drop, drop, 1, number)
-            proposal = judge.proposed(images, masks, number)
-            found = judge.scores(classifier, images, question, masks, proposal[:1])
-            score += found[0]
-            if self.objective == "joint":
-                found = judge.scores(classifier, images, question, 1 - masks, proposal[-1:])
-                score -= found[0]
-        gain = score / samples
-        return self.price(drop) - (-gain if self.objective == "sdr" else gain)
 
     def check_pairs(self) -> None:
         """Raise a `ValueError` unless antithetic masks can be paired."""
