@@ -177,12 +177,35 @@ def test_samples_change_the_variance_alone(
     assert torch.allclose(slope(2, antithetic, 800), slope(8, False, 800), atol=0.02)
 
 
-def test_fido_together_is_fido_apart(convolutional: Classifier, batch: Batch) -> None:
-    fido = Fido(KeptMean(), steps=8, tolerance=0.05, warmup=2)
-    both = explain(fido, convolutional, batch, ASKED).heatmaps
+def test_fido_together_is_fido_apart_though_one_is_done_earlier(
+    linear: Classifier, batch: Batch
+) -> None:
+    fido = Fido(KeptMean(), cell=2, steps=60, rate=0.5, area=4.0, warmup=2, refresh=25)
+    fido, images = replace(fido, tolerance=0.02), batch.images
+    sizes: list[int] = []
+    handle = linear.net.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    both = fido(linear, images, ASKED)
+    handle.remove()
+    assert sorted(set(sizes)) == [4, 8]  # one went on alone
     for row in range(2):
-        alone = fido(convolutional, batch.images[row : row + 1], ASKED.at(torch.tensor([row])))
+        alone = fido(linear, images[row : row + 1], ASKED.at(torch.tensor([row])))
         assert torch.allclose(alone[0], both[row], atol=1e-5)
+
+
+def test_antithetic_masks_are_opposite_pairs() -> None:
+    even = torch.full((1, 1, 4, 4), 0.5)
+    masks = Fido(samples=6).sampled(even, even, 6, 0)
+    assert masks.shape == (6, 1, 1, 4, 4)
+    assert torch.allclose(masks[:3] + masks[3:], torch.ones(3, 1, 1, 4, 4), atol=1e-5)
+
+
+def test_a_binary_mask_keeps_what_is_above_the_threshold(batch: Batch) -> None:
+    method = MeaningfulPerturbation(Constant(0.0), cells=8, jitter=0)
+    grid = torch.full((2, 1, 8, 8), 0.6)
+    grid[..., 4:] = 0.4
+    hidden = method.hidden(batch.images, grid, 0)
+    assert torch.equal(hidden[..., :4], batch.images[..., :4])
+    assert hidden[..., 4:].abs().max() == 0
 
 
 def test_fido_stops_where_nothing_moves(linear: Classifier, batch: Batch) -> None:

@@ -93,7 +93,7 @@ def test_the_hidden_part_takes_the_shown_colour(tmp_path: Path) -> None:
     colours = torch.tensor([[0.2, 0.5, 0.8], [0.8, 0.2, 0.4]])
     recipe = VaeRecipe(width=8, rate=4e-3, holes=OneBox())
     path = tmp_path / "vae.safetensors"
-    path.write_bytes(packed(followed(recipe, colours, 8, 80)["vae"], {}))
+    path.write_bytes(packed(followed(recipe, colours, 8, 200)["vae"], {}))
     images = colours[:, :, None, None].repeat(1, 1, 8, 8)
     keep = torch.ones(2, 1, 8, 8)
     keep[..., 2:5, 2:5] = 0

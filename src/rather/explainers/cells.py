@@ -36,10 +36,9 @@ def upsampled(
 
 def roughness(grid: Grid, exponent: float) -> PerImage:
     """Sum over neighbours of their absolute difference to a power, per image."""
-    down, right = grid.diff(dim=2), grid.diff(dim=3)
-    return sum(
-        (part.abs().pow(exponent).sum((1, 2, 3)) for part in (down, right)), grid.new_zeros(())
-    )
+    neighbours = (grid.diff(dim=2), grid.diff(dim=3))
+    down, right = (part.abs().pow(exponent).sum((1, 2, 3)) for part in neighbours)
+    return down + right
 
 
 def straight_through(soft: Tensor, hard: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
+from rather.infillers.blur import smoother
 from rather.types import Images, Keep, PerImage
 
 RADII = tuple(5.0 * step for step in range(35))
@@ -36,7 +36,6 @@ def disc(images: Images, radius: float, sigma: float) -> Float[Tensor, "1 1 h w"
     rows = torch.arange(height, device=images.device) - (height - 1) / 2
     columns = torch.arange(width, device=images.device) - (width - 1) / 2
     inside = (rows[:, None] ** 2 + columns**2).sqrt() < radius * scale
-    spread = max(sigma * scale, 0.1)
-    kernel = 2 * min(round(3 * spread), (min(height, width) - 1) // 2) + 1
-    soft = gaussian_blur(inside.to(images)[None, None], [kernel, kernel], [spread, spread])
+    above, beside = (smoother(side, sigma * scale).to(images) for side in (height, width))
+    soft = above @ inside.to(images)[None, None] @ beside.T
     return (1 - soft).clamp(0, 1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, by_images, grid_size, roughness, upsampled
-from rather.infiller import Infiller, fill, seeded, uses_keep
+from rather.infiller import Infiller, fill, seeded, stochastic, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
@@ -109,7 +109,8 @@ class Fido:
         def part(images: Images, question: Question) -> Heatmaps:
             return self.heatmaps(self.learned(classifier, images, question), images)
 
-        return by_images(part, images, question, self.batch // self.samples)
+        masks = self.samples * (2 if self.objective == "joint" else 1)
+        return by_images(part, images, question, self.batch // masks)
 
     @torch.enable_grad()
     def learned(self, classifier: Classifier, images: Images, question: Question) -> Grid:
@@ -134,7 +135,7 @@ class Fido:
                 done[live], now = grid.detach()[live], grid.detach().sigmoid()
                 moving = (now - before).abs().mean((1, 2, 3))[live] >= self.tolerance
                 before, live = now, live[moving]
-                proposal = proposal if moving.all() else None
+                proposal = proposal[:, moving]
                 if not len(live):
                     return done
         done[live] = grid.detach()[live]
@@ -172,11 +173,16 @@ class Fido:
     def proposed(self, images: Images, masks: Sampled, step: int) -> Proposed:
         """The fill's proposals: one an image if it ignores the mask, else one a mask."""
         generator = seeded(self.seed, images, step)
-        nothing = torch.zeros_like(images[:, :1])
-        if not uses_keep(self.infiller):
-            return fill(self.infiller, images, nothing, generator)[None]
-        made = [fill(self.infiller, images, nothing, generator, mask) for mask in self.both(masks)]
-        return torch.stack(made)
+        every = self.both(masks) if uses_keep(self.infiller) else torch.zeros_like(masks[:1])
+        at_once = 1 if stochastic(self.infiller) else self.at_once(images)  # draws differ by call
+        return torch.cat([self.made(images, part, generator) for part in every.split(at_once)])
+
+    def made(self, images: Images, seen: Sampled, generator: torch.Generator) -> Proposed:
+        """The proposal itself: what `fill` gives where nothing is kept."""
+        shown = seen.flatten(0, 1)
+        repeated = images.repeat(len(seen), 1, 1, 1)
+        made = fill(self.infiller, repeated, torch.zeros_like(shown), generator, shown)
+        return made.view(len(seen), *images.shape)
 
     def both(self, masks: Sampled) -> Float[Tensor, "_ n 1 h w"]:
         """The masks and, for the joint objective, their opposites."""

@@ -3,7 +3,7 @@
 Source: Ribeiro, Singh and Guestrin, "Why Should I Trust You?", KDD 2016, arXiv:1602.04938; with a
 generative infiller LIME-G of Agarwal and Nguyen, ACCV 2020, arXiv:1910.04256.
 
-Differs: rows come in pairs with their complements, which halves the noise of the seed; the score
+Differs: rows come in pairs with their complements, which share their noise; the score
 is explained, not the probability; coefficients can be averaged over seeds.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from rather.classifier import Classifier
@@ -125,7 +125,7 @@ class Lime:
         weights = kernel(shown.sum(2) / counts[:, None], self.kernel_width)
         return weighted_ridge(shown, values, weights, self.ridge)
 
-    def rows(self, counts: Labels) -> Iterator[Float[Tensor, "samples k"]]:
+    def rows(self, counts: Labels) -> Iterator[UInt8[Tensor, "samples k"]]:
         """Which segments each sample shows, per image; a first row shows all."""
         widest = int(counts.max())
         for count in counts.tolist():
