@@ -38,7 +38,7 @@ class Inpainter:
         net = chosen(FourierUNet, self.weights, images)
         parts = zip(images.split(self.batch), keep.split(self.batch), strict=True)
         with torch.no_grad():
-            made = [net(part.float(), shown.float()).clamp(0, 1) for part, shown in parts]
+            made = [net(part.float(), shown.float()).whole.clamp(0, 1) for part, shown in parts]
         return torch.cat(made).to(images.dtype) if made else images
 
 
