@@ -22,7 +22,8 @@ START = ROOT / "results/inpainter/rather-inpainter-v1.safetensors"
 NOTE = (
     "Goes on from rather-inpainter-v1 (sha256 {start}), which saw 78,400 crops of the same "
     "pictures under changing recipes, with a critic, and copied nothing; the images seen that are "
-    "named here come on top. See benchmarks/results/inpainter/README.md."
+    "named here come on top, and the training was stopped there. See "
+    "benchmarks/results/inpainter/README.md."
 )
 HOLES = HoleMixture(
     boxes=0.22, strokes=0.10, segments=0.35, pixels=0.12, complements=0.18, nothing=0.03

@@ -86,6 +86,19 @@ def test_neighbours_in_the_batch_do_not_matter(path: str) -> None:
     torch.testing.assert_close(together, apart, rtol=0, atol=1e-5)
 
 
+def test_how_readily_it_copies_is_a_matter_of_choice(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    file.write_bytes(weights.packed(noisy_net(copies=True), {}))
+    images = torch.rand(1, 3, 48, 48)
+    keep = tiles(images)
+    never, ever = (
+        Inpainter(str(file), copying)(images, keep, generator()) for copying in (-torch.inf, 9.0)
+    )
+    drawn = noisy_net(copies=True)(images, keep).drawn.clamp(0, 1)
+    torch.testing.assert_close(never, drawn)
+    assert (ever - drawn).abs().max() > 0.01
+
+
 def test_untrained_it_is_the_smooth_guess() -> None:
     images = torch.rand(2, 3, 19, 16)
     keep = half(images)

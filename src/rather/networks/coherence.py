@@ -28,6 +28,19 @@ Chosen = Int[Tensor, " _"]
 Costs = Float[Tensor, " _"]
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How much is compared, all with all.
+
+    Args:
+        places: at most so many of an image, evenly spread; neighbours may offer the others.
+        pairs: comparisons held in memory at once.
+    """
+
+    places: int
+    pairs: int
+
+
 @dataclass(frozen=True, eq=False)
 class Fits:
     """How badly places fit cells: products of what cells ask for with what places have.
@@ -42,30 +55,33 @@ class Fits:
     offered: Float[Tensor, "_ values"]
     counts: tuple[list[int], list[int]]
 
-    def best(self, pairs: int) -> tuple[Costs, Chosen]:
-        """Cost and row of the best place of every cell, with at most so many pairs in memory."""
+    def best(self, bounds: Bounds) -> tuple[Costs, Chosen]:
+        """Cost and row of the best place of every cell, of some that are evenly spread."""
         asked, offered = (
             x.split(n) for x, n in zip((self.asked, self.offered), self.counts, strict=True)
         )
-        found = [_best(*one, pairs) for one in zip(asked, offered, strict=True)]
+        found = [_best(*one, bounds) for one in zip(asked, offered, strict=True)]
         starts = accumulate(self.counts[1], initial=0)
         rows = [row + start for (_, row), start in zip(found, starts, strict=False)]
         return torch.cat([cost for cost, _ in found]), torch.cat(rows)
 
-    def of(self, rows: Chosen) -> Costs:
-        """Cost of one place for every cell."""
-        return (self.asked * self.offered[rows]).sum(1)
+    def of(self, cells: Chosen, rows: Chosen) -> Costs:
+        """Cost of one place for each of some cells."""
+        return (self.asked[cells] * self.offered[rows]).sum(1)
 
 
-def _best(asked: Tensor, offered: Tensor, pairs: int) -> tuple[Costs, Chosen]:
-    chunks = asked.split(max(1, pairs // max(1, len(offered))))
-    found = [(chunk @ offered.T).min(1) for chunk in chunks if len(chunk)]
-    empty = [(asked.new_zeros(0), asked.new_zeros(0, dtype=torch.long))]
-    costs, rows = zip(*(found or empty), strict=True)
-    return torch.cat(costs), torch.cat(rows)
+def _best(asked: Tensor, offered: Tensor, bounds: Bounds) -> tuple[Costs, Chosen]:
+    if len(asked) == 0:
+        return asked.new_zeros(0), asked.new_zeros(0, dtype=torch.long)
+    step = -(-len(offered) // bounds.places)
+    some = offered[::step].T
+    found = [(part @ some).min(1) for part in asked.split(max(1, bounds.pairs // some.shape[1]))]
+    return torch.cat([one.values for one in found]), torch.cat(
+        [one.indices for one in found]
+    ) * step
 
 
-def coherent(fits: Fits, hidden: Chosen, shown: Chosen, like: Grid, pairs: int) -> Grid:
+def coherent(fits: Fits, hidden: Chosen, shown: Chosen, like: Grid, bounds: Bounds) -> Grid:
     """Which place every hidden cell copies from; -1 for the other cells.
 
     Args:
@@ -73,23 +89,24 @@ def coherent(fits: Fits, hidden: Chosen, shown: Chosen, like: Grid, pairs: int) 
         hidden: the cells that copy.
         shown: the places.
         like: a grid of the size of the images.
-        pairs: comparisons held in memory at once.
+        bounds: of the first comparison, of everything with everything.
     """
-    cost, rows = fits.best(pairs)
+    cost, rows = fits.best(bounds)
     order = torch.arange(len(shown)).to(shown)
     row = torch.full_like(like, -1).flatten().index_copy(0, shown, order)
     shift = torch.full_like(like, NONE).flatten().index_copy(0, hidden, shown[rows] - hidden)
     for jump, (down, right) in product(JUMPS, SIDES):
         grid = shift.view(like.shape)
         offer = _moved(grid, jump * down, jump * right)
+        gain = AGREEING * (_agreeing(grid, offer) - _agreeing(grid, grid))
         told = offer.flatten()[hidden]
-        own = (hidden + told) // like[0].numel() == hidden // like[0].numel()
-        rows = torch.where(own, row[(hidden + told).clamp(0, len(row) - 1)], -1)
-        price = fits.of(rows.clamp(min=0))
-        gain = AGREEING * (_agreeing(grid, offer) - _agreeing(grid, grid)).flatten()[hidden]
-        better = (rows >= 0) & (price - gain < cost)
-        cost = torch.where(better, price, cost)
-        shift = shift.index_copy(0, hidden, torch.where(better, told, shift[hidden]))
+        rows = row[(hidden + told).clamp(0, len(row) - 1)]
+        same = (hidden + told) // like[0].numel() == hidden // like[0].numel()  # image
+        asked = (same & (rows >= 0) & (told != shift[hidden])).nonzero()[:, 0]
+        price, at = fits.of(asked, rows[asked]), hidden[asked]
+        better = price - gain.flatten()[at] < cost[asked]
+        cost = cost.index_copy(0, asked[better], price[better])
+        shift = shift.index_copy(0, at[better], told[asked[better]])
     owner = torch.full_like(shift, -1).index_copy(0, hidden, hidden + shift[hidden])
     return owner.view(like.shape)
 

@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from rather.networks.coherence import Chosen, Fits, Grid, coherent
+from rather.networks.coherence import Bounds, Chosen, Fits, Grid, coherent
 from rather.types import Images, Keep
 
 CELL = 4
 GUESSED = 0.3  # weight of a neighbour that is only guessed
-PLACES = 4096  # at most so many places are looked at, evenly spread; bounds cost and memory
+PLACES = 512  # at most so many places are compared to every cell, evenly spread; bounds cost
 PAIRS = 2**22  # comparisons held in memory at once
 AROUND = tuple(product((-1, 0, 1), repeat=2))
 
@@ -42,12 +42,14 @@ def copied(guess: Images, seen: Keep) -> tuple[Images, Keep]:
     known = (F.avg_pool2d(seen, CELL) == 1).to(seen.dtype)
     source = places(known)
     where = (1 - known) * source.amax((2, 3), keepdim=True)
-    hidden, to = _chosen(where, None)
-    shown, fro = _chosen(source * where.amax((2, 3), keepdim=True), PLACES)
+    hidden, to = _chosen(where)
+    shown, fro = _chosen(source * where.amax((2, 3), keepdim=True))
     if len(hidden) == 0:
         return guess, torch.zeros_like(seen)
     fits = _fits(guess, known, hidden, shown, (to, fro))
-    owner = coherent(fits, hidden, shown, torch.zeros_like(known[:, 0], dtype=torch.long), PAIRS)
+    owner = coherent(
+        fits, hidden, shown, torch.zeros_like(known[:, 0], dtype=torch.long), Bounds(PLACES, PAIRS)
+    )
     cells = F.pixel_unshuffle(guess, CELL).permute(0, 2, 3, 1)
     pixels = cells.reshape(-1, cells.shape[3])
     made = pixels.index_copy(0, hidden, _blended(pixels, owner, hidden)).view(cells.shape)
@@ -68,12 +70,10 @@ def places(known: Known) -> Known:
     return -F.max_pool2d(F.pad(-known, (1, 1, 1, 1)), 3, stride=1)
 
 
-def _chosen(which: Known, most: int | None) -> tuple[Chosen, list[int]]:
-    """The cells above 0 as indices of the flattened grid, evenly thinned, and how many an image."""
+def _chosen(which: Known) -> tuple[Chosen, list[int]]:
+    """The cells above 0 as indices of the flattened grid, and how many there are in each image."""
     images = which.flatten(1) > 0
-    parts = [one.nonzero()[:, 0] + i * images.shape[1] for i, one in enumerate(images)]
-    thinned = [part[:: -(-len(part) // (most or len(part) or 1)) or 1] for part in parts]
-    return torch.cat(thinned), [len(part) for part in thinned]
+    return images.flatten().nonzero()[:, 0], images.sum(1).tolist()
 
 
 def _fits(

@@ -120,7 +120,8 @@ class FourierUNet(nn.Module):
         self.sharpen = nn.Conv2d(fine + pixels, fine, 3, padding=1)
         self.head = _silent(nn.Conv2d(fine, 12, 3, padding=1))
 
-    def forward(self, images: Images, keep: Keep) -> Made:
+    def forward(self, images: Images, keep: Keep, copying: float = 0.0) -> Made:
+        """Propose pixels; `copying` is added to the log-odds of copying instead of drawing."""
         height, width = images.shape[-2:]
         pad = (0, -width % 8, 0, -height % 8)
         seen = F.pad((keep > 0.5).to(images.dtype), pad)
@@ -130,20 +131,20 @@ class FourierUNet(nn.Module):
             with torch.no_grad():
                 copy, where = copied(guess, seen)
             stack += [copy - guess, where]
-        residual, gate = self.drawn(torch.cat(stack, 1))
+        residual, gate = self.drawn(torch.cat(stack, 1), copying)
         drawn = guess + F.pixel_shuffle(residual, 2)
         finer = detail(copy) - detail(torch.lerp(drawn, guess, seen)).detach()
         both = drawn, gate * where * finer
         return Made(*(part[..., :height, :width] for part in both))
 
-    def drawn(self, stack: Maps) -> tuple[Maps, Maps]:
+    def drawn(self, stack: Maps, copying: float) -> tuple[Maps, Maps]:
         """The residual in 2x2 pixel blocks, and how much of the copied detail is wanted."""
         pixels = F.pixel_unshuffle(stack, 2).contiguous(memory_format=torch.channels_last)
         fine = self.stem(pixels)
         middle = self.encode(self.down1(F.silu(fine)))
         coarse = self.body(self.down2(F.silu(middle)))
         middle = F.silu(self.decode(middle + _larger(self.up2(F.silu(coarse)))))
-        gate = self.gate(middle).sigmoid() if self.gate is not None else middle[:, :1]
+        gate = middle[:, :1] if self.gate is None else (self.gate(middle) + copying).sigmoid()
         fine = fine + _larger(self.up1(middle))
         sharp = F.silu(self.sharpen(torch.cat([F.silu(fine), pixels], 1)))
         return self.head(sharp), _larger(gate, CELL)
