@@ -100,6 +100,8 @@ def verdict(low: float, high: float) -> str:
     >>> verdict(0.1, 0.3), verdict(-0.1, 0.3), verdict(-0.3, -0.1), verdict(0.0, 0.0)
     ('confirmed', 'undecided', 'not confirmed: the opposite', 'undecided')
     """
+    if np.isnan(low):
+        return "not measured"
     if low > 0:
         return "confirmed"
     return "not confirmed: the opposite" if high < 0 else "undecided"
