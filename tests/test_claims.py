@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from rather import Batch, Classifier, Question, explain
@@ -32,6 +33,7 @@ class Bench:
         self.removal: ModuleType = importlib.import_module("claims_removal")
         self.fido: ModuleType = importlib.import_module("claims_fido")
         self.sensitivity: ModuleType = importlib.import_module("sensitivity")
+        self.sheets = importlib.import_module("claims_sheets")
 
 
 @pytest.fixture
@@ -41,16 +43,9 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 @pytest.fixture
-def tiny() -> Classifier:
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(4, 2),
-    )
-    return Classifier(net.eval(), name="tiny")
+def tiny(convolutional: Classifier) -> Classifier:
+    convolutional.name = "tiny"
+    return convolutional
 
 
 @pytest.fixture
@@ -256,6 +251,21 @@ def test_a_tiny_run_of_sensitivity_knows_equal_seeds(
     assert rows["LIME", "in-painter", "seed"]["n"] == 2
     assert rows["MP", "blur", "blur 5, 30"]["ssim / seeds"] > 0
     assert {row["n"] for row in found["rows"]} == {2}
+
+
+def test_sheets_show_the_maps_that_are_there(
+    bench: Bench, tiny: Classifier, photos: list[Batch], tmp_path: Path
+) -> None:
+    whole = replace(bench.removal.BENCHMARK, rows=[quick(r) for r in bench.removal.BENCHMARK.rows])
+    ledger = bench.ledger.Ledger(tmp_path / "ledger" / whole.name, tmp_path / "numbers.gz")
+    rows = whole.rows[1:3]
+    bench.work.work(rows[:1], tiny, photos[:1], ledger)
+    one, other = (bench.sheets.line(batch, rows, ledger, "tiny") for batch in photos[:2])
+    assert [bool((part == 1).all()) for part in one] == [False, False, True]
+    assert [bool((part == 1).all()) for part in other] == [False, True, True]
+    path = bench.sheets.draw(tmp_path / "a.png", whole, rows, photos, "tiny", 24)
+    with Image.open(path) as sheet:
+        assert sheet.size[1] == 14 + 24 * 4
 
 
 @pytest.mark.parametrize("name", ["claims_removal", "claims_fido", "sensitivity"])
