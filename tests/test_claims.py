@@ -34,6 +34,7 @@ class Bench:
         self.fido: ModuleType = importlib.import_module("claims_fido")
         self.sensitivity: ModuleType = importlib.import_module("sensitivity")
         self.sheets = importlib.import_module("claims_sheets")
+        self.pages = importlib.import_module("claims_pages")
 
 
 @pytest.fixture
@@ -277,3 +278,26 @@ def test_committed_claims_say_what_made_them(name: str) -> None:
     assert {"seed", "data", "rows"} <= set(found["settings"])
     assert {"rather", "torch", "python"} <= set(found["versions"])
     assert (path.parent / found["settings"]["numbers per photo"]).exists()
+
+
+def test_pages_hold_what_the_results_say(bench: Bench, tmp_path: Path) -> None:
+    row = {"measure": "e", "better?": "a", "n": 3, "by": 0.12345, "low": 0.1, "high": 0.2}
+    rows = [{**row, "same_fill": "", "verdict": "confirmed"}, {**row, "n": 0}]
+    (tmp_path / "one.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    text = (
+        "# One\n<!-- one.json rows -->\nold\n<!-- end -->\n<!-- two.json rows -->\n<!-- end -->\n"
+    )
+    found = bench.pages.page(text, tmp_path)
+    assert "| e | a | 3 | 0.123 [0.100, 0.200] | confirmed |" in found
+    assert "old" not in found
+    assert found.count("Not measured yet.") == 1
+    assert bench.pages.page(found, tmp_path) == found
+    assert not bench.pages.matches(row, "better than nothing")
+
+
+def test_committed_pages_are_those_of_the_committed_results(bench: Bench) -> None:
+    for path in sorted(bench.pages.PAGES.glob("*.md")):
+        text = path.read_text("utf-8")
+        assert bench.pages.page(text, BENCHMARKS / "results") == text, (
+            f"run claims_pages.py: {path}"
+        )
