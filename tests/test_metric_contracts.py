@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -13,15 +13,24 @@ from rather.catalogue import METHODS
 from rather.explainers import Occlusion
 from rather.infillers import Constant
 from rather.metrics import (
+    BoxError,
+    BoxFrom,
     Closeness,
+    Concentration,
     Deletion,
     FillError,
     HiddenLeak,
     Insertion,
+    KeptArea,
     Pointing,
     Recreation,
+    RemovalCurve,
+    Robustness,
     Roms,
+    SaliencyMetric,
+    SamLocalisation,
     Srg,
+    TotalVariation,
 )
 from rather.spec import build
 
@@ -43,6 +52,17 @@ OF_EXPLANATIONS = [
     Insertion(steps=2, segments=6),
     Srg(steps=4),
     Pointing(tolerance=40.0),
+    BoxError(),
+    BoxError(BoxFrom("energy", 0.3, largest=False)),
+    SamLocalisation(0.2),
+    SaliencyMetric(BoxFrom("value", 0.4), batch=1),
+    RemovalCurve(noise, steps=3, draws=2, batch=3),
+    Robustness("size", (3, 5), "ssim"),
+    Robustness("infiller", (Constant(0.1),), "hog"),
+    Concentration("half"),
+    KeptArea(noise, "removed", areas=3, batch=2),
+    TotalVariation(),
+    TotalVariation(KeptArea(areas=3)),
 ]
 OF_FILLS = [
     Roms(segments=9, counts=3),
@@ -99,14 +119,15 @@ def test_a_curve_without_draws_or_room_is_refused(linear: Classifier, batch: Bat
         measure(Deletion(batch=0), linear, result)
 
 
-@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms])
+@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms, RemovalCurve])
 def test_no_number_depends_on_the_size_of_a_batch(
     metric: type, convolutional: Classifier, batch: Batch
 ) -> None:
-    settings = {"infiller": noise, "segments": 12, "draws": 2}
+    settings: dict[str, Any] = {"infiller": noise, "draws": 2}
+    settings |= {} if metric is RemovalCurve else {"segments": 12}
     results: dict[int, Tensor] = {}
     for size in (1, 5, 100):
-        chosen = metric(**settings, batch=size)
+        chosen: Any = metric(**settings, batch=size)
         of_fill = isinstance(chosen, Roms)
         result = batch if of_fill else explain(Occlusion(size=4, stride=2), convolutional, batch)
         results[size] = measure(chosen, convolutional, result)
@@ -124,6 +145,10 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Insertion.as_published(),
         Srg.as_published(),
         Pointing.as_published(),
+        BoxError.as_published("energy", 0.9),
+        SaliencyMetric(BoxFrom("value", 0.4)),
+        Robustness("infiller", (Constant(0.2),), "hog"),
+        TotalVariation(KeptArea(Constant(0.0), "removed")),
         Roms.as_published(),
     ],
     ids=repr,

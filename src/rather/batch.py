@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
-from rather.types import Images, Labels, Regions
+from rather.types import Boxes, Images, Labels, Regions
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images as a dataset hands them out, with what is known about them; label -1: unknown."""
+    """Images as a dataset hands them out, with what is known about them; label -1: unknown.
+
+    `regions` mark all that is the labelled object; `boxes` tell apart what lies in them, as
+    overlapping rectangles cannot be found again in their union.
+    """
 
     images: Images
     labels: Labels
     names: tuple[str, ...]
     regions: Regions | None = None
+    boxes: tuple[Boxes, ...] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.labels) == len(self.names):
@@ -28,4 +33,5 @@ class Batch:
             self.labels[rows],
             tuple(self.names[row] for row in rows.tolist()),
             None if self.regions is None else self.regions[rows],
+            None if self.boxes is None else tuple(self.boxes[row] for row in rows.tolist()),
         )
