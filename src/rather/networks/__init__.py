@@ -2,8 +2,10 @@
 
 from torch import nn
 
+from rather.networks.classifiers import StridedNet, VggNet
 from rather.networks.contextual import ContextualNet
 from rather.networks.denoiser import DenoiserNet
+from rather.networks.ganmex import StarGenerator
 from rather.networks.inpainter import FourierUNet
 from rather.networks.vae import VaeNet
 
@@ -11,5 +13,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "ContextualNet": ContextualNet,
     "DenoiserNet": DenoiserNet,
     "FourierUNet": FourierUNet,
+    "StarGenerator": StarGenerator,
+    "StridedNet": StridedNet,
     "VaeNet": VaeNet,
+    "VggNet": VggNet,
 }
