@@ -12,6 +12,7 @@ from PIL import Image
 from rather import Batch, progress
 from rather.data.folder import Crop
 from rather.data.labelled import Arrays, ClassFolders
+from rather.data.squares import squares
 from rather.fitting import ClassifierRecipe, Plan, fit
 from rather.models import load
 
@@ -172,3 +173,19 @@ def test_the_shipped_digit_classifier_answers_the_same_twice() -> None:
     with torch.no_grad():
         assert torch.equal(classifier(images), classifier(images))
         assert not torch.allclose(classifier(images).sum(1), torch.ones(3))  # logits
+
+
+def test_squares_show_the_whole_and_carry_masks(folder: Path, tmp_path: Path) -> None:
+    source = ClassFolders((str(folder),), held="val")
+    for name in source.names():
+        (tmp_path / name[1]).parent.mkdir(parents=True, exist_ok=True)
+        mask = Image.new("L", (5, 4))
+        mask.paste(255, (0, 0, 2, 4))
+        mask.save(tmp_path / name[1])
+    batch = squares(source, 8, masks=tmp_path, count=2)
+    assert batch.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert batch.regions is not None
+    assert batch.regions[:, :, :3].all()
+    assert not batch.regions[:, :, 4:].any()
+    assert squares(source, 8).regions is None
+    assert Arrays.of(squares(source, 8)).batch(3, FLAT, 0, 0).labels.tolist() == [0, 1, 2]

@@ -48,7 +48,7 @@ class ClassFolders:
 
     def names(self, held_out: bool = False) -> tuple[Name, ...]:
         """List (root, name inside it) of one of the two parts, class by class."""
-        return tuple(name for names in self._classes(held_out) for name in names)
+        return tuple(name for names in self.by_class(held_out) for name in names)
 
     def digest(self) -> str:
         """Name the set of pictures: a hash of all names with their sizes or checksums."""
@@ -58,7 +58,7 @@ class ClassFolders:
         self, count: int, crop: Crop, seed: int, step: int, part: slice = slice(None)
     ) -> Batch:
         """Draw the training crops of one step, or a part of them, the classes in turn."""
-        classes = self._classes(False)
+        classes = self.by_class()
 
         def read(label: int, place: int) -> Image.Image:
             return readable(classes[label], place)
@@ -78,10 +78,10 @@ class ClassFolders:
         return Pictures(self.roots, held=0.0).names()
 
     def _held(self) -> list[list[Name]]:
-        held, usual = self._classes(True), self._classes(False)
+        held, usual = self.by_class(True), self.by_class()
         return held if all(held) else usual
 
-    def _classes(self, held_out: bool) -> list[list[Name]]:
+    def by_class(self, held_out: bool = False) -> list[list[Name]]:
         """The pictures of one of the two parts by class."""
         found: defaultdict[str, list[Name]] = defaultdict(list)
         for root, name in self._all:
