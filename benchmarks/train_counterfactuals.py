@@ -65,7 +65,7 @@ JOBS = {
             momentum=0.5,
         ),
         mnist,
-        Plan(steps=3600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
 }
