@@ -5,7 +5,7 @@ image is replaced, and stay when the worst-rated part is?
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -92,11 +92,13 @@ def contrast(
             the image further from a photo.
     """
     answer = explain(explainer, classifier, batch, question)
-    removals = tuple(_removals(answer, classifier, infiller or infiller_of(explainer), share))
+    settled = answer.settled or explainer
+    removals = tuple(_removals(answer, classifier, infiller or infiller_of(settled), share))
     target, foil = answer.question.target, answer.question.foil
     if foil is None:
         return Study(answer, removals=removals)
-    alone = [explain(explainer, classifier, batch, Question(side)) for side in (target, foil)]
+    sides = [explain(settled, classifier, batch, Question(side)) for side in (target, foil)]
+    alone = [replace(side, explainer=explainer) for side in sides]
     return Study(answer, *alone, removals=removals)
 
 

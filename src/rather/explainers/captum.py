@@ -32,6 +32,7 @@ from rather.infillers import MeanColour
 from rather.optional import need
 from rather.progress import track
 from rather.question import Question
+from rather.settling import at_rows
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_batch
 
@@ -80,7 +81,7 @@ class Captum:
         rows = torch.arange(len(images), device=images.device)[:, None]
         return torch.cat(
             [
-                self.one(kind, classifier, images[row], question.at(row))
+                at_rows(self, row).one(kind, classifier, images[row], question.at(row))
                 for row in track(rows, f"captum's {self.method}")
             ]
         )
