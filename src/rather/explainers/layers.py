@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from torch.utils.hooks import RemovableHandle
 from rather.classifier import Classifier
 from rather.question import Question
 from rather.types import Images
+
+# Modules of a network, and which answered with the last feature map.
+LAST: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
 
 
 def at_layer(
@@ -60,10 +64,18 @@ def cut(classifier: Classifier, layer: str) -> Generator[list[Tensor]]:
 def at_last_map(
     classifier: Classifier, images: Images, question: Question
 ) -> tuple[Tensor, Tensor]:
-    """The same for the last feature map, found in the same pass unless it is written over."""
+    """The same for the last feature map, found in the same pass unless it is written over.
+
+    It is remembered while the network has the same modules: a pass that knows it is shorter.
+    """
+    modules = tuple(map(id, classifier.net.modules()))
+    known, name = LAST.get(classifier.net, ((), ""))
+    if known == modules:
+        return at_layer(classifier, name, images, question)
     with torch.enable_grad(), watching(classifier, images) as last:
         score = question.score(classifier(images.detach().requires_grad_())).sum()
     name = last.map_name(classifier)
+    LAST[classifier.net] = (modules, name)
     if last.output._version != last.version or not (
         score.requires_grad & last.output.requires_grad
     ):
@@ -162,6 +174,5 @@ def find_layer(classifier: Classifier, layer: str) -> nn.Module:
     except AttributeError as error:
         names = [name for name, _ in classifier.net.named_modules() if name]
         near = get_close_matches(layer, names, 3) or names[-3:]
-        raise ValueError(
-            f"the network has no layer {layer!r}; it has, for example, {', '.join(near)}"
-        ) from error
+        known = f"it has, for example, {', '.join(near)}"
+        raise ValueError(f"the network has no layer {layer!r}; {known}") from error
