@@ -78,7 +78,7 @@ def cases(scene: Scene, users: Elsewhere) -> list[Case]:
     """What is timed, and beside what."""
     squares = (-(-224 // scene.stride)) ** 2
     occlusion = Occlusion(GREY, SIZE, scene.stride)
-    path, cam = IntegratedGradients(GREY, scene.steps), GradCam()
+    path, cam = IntegratedGradients(GREY, scene.steps, limit=scene.steps), GradCam()
     return [
         Case(
             f"Occlusion, {squares} F",

@@ -156,7 +156,7 @@ def equalities(scene: Scene) -> dict[str, float]:
     end, double, path = (
         scene.first_clipped,
         in_double(scene),
-        IntegratedGradients(GREY, scene.steps),
+        IntegratedGradients(GREY, scene.steps, limit=scene.steps),
     )
     cam, theirs = scene.ours(GradCam(), scene.plain), captum_path(scene, 16, MIDPOINTS)
     both = {

@@ -5,7 +5,7 @@ image is replaced, and stay when the worst-rated part is?
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -97,13 +97,15 @@ def contrast(
         regions: whether the smallest regions are found, for some 100 passes more an image.
     """
     answer = explain(explainer, classifier, batch, question)
-    fills = infiller_of(explainer) if infiller is None else infiller
+    settled = answer.settled or explainer
+    fills = infiller_of(settled) if infiller is None else infiller
     removals = tuple(_removals(answer, classifier, fills, share))
     found = tuple(_regions(answer, classifier, fills)) if regions else ()
     target, foil = answer.question.target, answer.question.foil
     if foil is None:
         return Study(answer, removals=removals, regions=found)
-    alone = [explain(explainer, classifier, batch, Question(side)) for side in (target, foil)]
+    sides = [explain(settled, classifier, batch, Question(side)) for side in (target, foil)]
+    alone = [replace(side, explainer=explainer) for side in sides]
     return Study(answer, *alone, removals=removals, regions=found)
 
 

@@ -1,7 +1,7 @@
 """Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rather.question import Question
+from rather.settling import at_rows
 from rather.types import Heatmaps, Images, PerImage
 
 Grid: TypeAlias = Float[Tensor, "n 1 _ _"]
-Part: TypeAlias = Callable[[Images, Question], Heatmaps]
+Method = TypeVar("Method")
 
 
 def grid_size(images: Images, cell: int) -> tuple[int, int]:
@@ -52,7 +53,15 @@ def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
     return hard.to(soft.dtype) + (soft - soft.detach())  # the bracket is exactly 0
 
 
-def by_images(part: Part, images: Images, question: Question, at_once: int) -> Heatmaps:
+def by_images(
+    method: Method,
+    part: Callable[[Method, Images, Question], Heatmaps],
+    images: Images,
+    question: Question,
+    at_once: int,
+) -> Heatmaps:
     """Explain a few images at a time, so that memory is bounded."""
+    if len(images) <= max(1, at_once):
+        return part(method, images, question)
     rows = torch.arange(len(images), device=images.device).split(max(1, at_once))
-    return torch.cat([part(images[row], question.at(row)) for row in rows])
+    return torch.cat([part(at_rows(method, row), images[row], question.at(row)) for row in rows])

@@ -106,11 +106,11 @@ class Fido:
         )
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
-        def part(images: Images, question: Question) -> Heatmaps:
-            return self.heatmaps(self.learned(classifier, images, question), images)
+        def part(method: "Fido", images: Images, question: Question) -> Heatmaps:
+            return method.heatmaps(method.learned(classifier, images, question), images)
 
         masks = self.samples * (2 if self.objective == "joint" else 1)
-        return by_images(part, images, question, self.batch // masks)
+        return by_images(self, part, images, question, self.batch // masks)
 
     @torch.enable_grad()
     def learned(self, classifier: Classifier, images: Images, question: Question) -> Grid:
