@@ -18,6 +18,7 @@ from rather import (
     explain,
 )
 from rather.catalogue import METHODS
+from rather.cost import counting
 from rather.editors import PixelAscent
 from rather.explainers import (
     Bbmp,
@@ -90,8 +91,12 @@ def test_an_edit_in_a_field_is_the_pasted_counterfactual(
 def test_an_edit_is_part_of_what_an_explanation_costs(linear: Classifier, batch: Batch) -> None:
     plain = explain(Occlusion(Constant(), size=4, stride=4), linear, batch, ASKED).cost
     found = explain(Occlusion(Edited(ASCENT), size=4, stride=4), linear, batch, ASKED).cost
-    assert found.backward == plain.backward + 2 * ASCENT.steps
-    assert found.forward == plain.forward + 4  # before and after
+    assert ASKED.foil is not None
+    with counting(linear) as alone:
+        edit(ASCENT, linear, batch.images, ASKED.foil)
+    assert alone.backward > 0
+    assert found.backward == plain.backward + alone.backward
+    assert found.forward == plain.forward + alone.forward
 
 
 def test_without_a_foil_the_way_out_is_named(linear: Classifier, batch: Batch) -> None:
