@@ -8,15 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from rather import Batch, Classifier, Explanation, Metric, explain, measure
+from rather import Batch, Classifier, Explanation, Metric, Question, explain, measure
 from rather.catalogue import METHODS
-from rather.explainers import Occlusion
-from rather.infillers import Constant
+from rather.editors import PixelAscent
+from rather.explainers import IntegratedGradients, Occlusion
+from rather.infillers import Constant, Edited
 from rather.metrics import (
     Closeness,
+    Dac,
     Deletion,
     FillError,
     HiddenLeak,
+    Hybrids,
     Insertion,
     Pointing,
     Recreation,
@@ -44,6 +47,11 @@ OF_EXPLANATIONS = [
     Srg(steps=4),
     Pointing(tolerance=40.0),
 ]
+OF_PAIRS = [
+    Dac(),
+    Dac(Hybrids(steps=5, direction="edit", blur=0.0, batch=3)),
+    Dac(Hybrids(sweep="value", steps=7, closing=10, pair=True)),
+]
 OF_FILLS = [
     Roms(segments=9, counts=3),
     Roms(noise, segments=9, counts=4, reference="first", draws=2, batch=3),
@@ -56,11 +64,17 @@ OF_FILLS = [
 
 
 def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
-    result = explain(Occlusion(size=4, stride=2), classifier, batch)
-    return measure(metric, classifier, batch if metric in OF_FILLS else result)
+    if metric in OF_FILLS:
+        return measure(metric, classifier, batch)
+    if metric not in OF_PAIRS:
+        return measure(metric, classifier, explain(Occlusion(size=4, stride=2), classifier, batch))
+    answer = classifier(batch.images).argmax(1)
+    explainer = IntegratedGradients(Edited(PixelAscent()), steps=4)
+    result = explain(explainer, classifier, batch, Question(answer, 1 - answer))
+    return measure(metric, classifier, result)
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS + OF_PAIRS, ids=repr)
 def test_metrics_rate_images_one_by_one(
     metric: Metric, convolutional: Classifier, batch: Batch
 ) -> None:
@@ -70,7 +84,7 @@ def test_metrics_rate_images_one_by_one(
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS + OF_PAIRS, ids=repr)
 def test_metrics_are_pure(metric: Metric, convolutional: Classifier, batch: Batch) -> None:
     images, state = batch.images.clone(), copy.deepcopy(convolutional.state_dict())
     first = rate(metric, convolutional, batch)
@@ -125,6 +139,8 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Srg.as_published(),
         Pointing.as_published(),
         Roms.as_published(),
+        Dac.as_published(),
+        Dac.as_in_quac(),
     ],
     ids=repr,
 )
