@@ -8,20 +8,35 @@ import pytest
 import torch
 from torch import Tensor
 
-from rather import Batch, Classifier, Explanation, Metric, explain, measure
+from rather import Batch, Classifier, Explanation, Metric, Question, edit, explain, measure
 from rather.catalogue import METHODS
-from rather.explainers import Occlusion
-from rather.infillers import Constant
+from rather.editors import PixelAscent
+from rather.explainers import IntegratedGradients, Occlusion
+from rather.infillers import Constant, Edited
 from rather.metrics import (
+    Antisymmetry,
     BoxError,
     BoxFrom,
+    ChangedShare,
+    ClassSensitivity,
     Closeness,
+    Completeness,
     Concentration,
+    Confidence,
+    Cout,
+    Dac,
     Deletion,
+    Diversity,
     FillError,
+    FlipRate,
     HiddenLeak,
+    Hybrids,
     Insertion,
+    InverseLocalisation,
     KeptArea,
+    Mprt,
+    OneVsOneDeletion,
+    Perceptual,
     Pointing,
     Recreation,
     RemovalCurve,
@@ -31,6 +46,7 @@ from rather.metrics import (
     SamLocalisation,
     Srg,
     TotalVariation,
+    TransferValidity,
 )
 from rather.spec import build
 
@@ -63,6 +79,33 @@ OF_EXPLANATIONS = [
     KeptArea(noise, "removed", areas=3, batch=2),
     TotalVariation(),
     TotalVariation(KeptArea(areas=3)),
+    InverseLocalisation(),
+    ClassSensitivity(),
+    Mprt(),
+    Mprt("independent", "ssim", seed=3),
+]
+OF_PAIRS = [
+    OneVsOneDeletion(steps=4),
+    OneVsOneDeletion(noise, "score", steps=3, draws=2, batch=3),
+    Completeness(),
+    Antisymmetry(),
+    Mprt("bottom_up", "spearman"),
+    Mprt(likeness="hog", editor="again"),
+    Dac(),
+    Dac(Hybrids(steps=5, direction="edit", blur=0.0, batch=3)),
+    Dac(Hybrids(sweep="value", steps=7, closing=10, pair=True)),
+]
+OF_EDITS = [
+    Closeness("l2"),
+    FlipRate(),
+    Confidence(),
+    Confidence("margin"),
+    ChangedShare(least=0.001),
+    ChangedShare("mass"),
+    Cout(steps=4, batch=3),
+    Perceptual(),
+    Perceptual(layers=(0,)),
+    Diversity(count=2),
 ]
 OF_FILLS = [
     Roms(segments=9, counts=3),
@@ -73,14 +116,25 @@ OF_FILLS = [
     FillError(by="log_odds"),
     Recreation(noise),
 ]
+EVERY = OF_EXPLANATIONS + OF_FILLS + OF_PAIRS + OF_EDITS
 
 
 def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
-    result = explain(Occlusion(size=4, stride=2), classifier, batch)
-    return measure(metric, classifier, batch if metric in OF_FILLS else result)
+    if metric in OF_FILLS:
+        return measure(metric, classifier, batch)
+    if metric in OF_EXPLANATIONS:
+        return measure(metric, classifier, explain(Occlusion(size=4, stride=2), classifier, batch))
+    answer = classifier(batch.images).argmax(1)
+    if metric in OF_EDITS:
+        return measure(
+            metric, classifier, edit(PixelAscent(), classifier, batch.images, 1 - answer)
+        )
+    explainer = IntegratedGradients(Edited(PixelAscent()), steps=4)
+    result = explain(explainer, classifier, batch, Question(answer, 1 - answer))
+    return measure(metric, classifier, result)
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
 def test_metrics_rate_images_one_by_one(
     metric: Metric, convolutional: Classifier, batch: Batch
 ) -> None:
@@ -90,7 +144,7 @@ def test_metrics_rate_images_one_by_one(
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
 def test_metrics_are_pure(metric: Metric, convolutional: Classifier, batch: Batch) -> None:
     images, state = batch.images.clone(), copy.deepcopy(convolutional.state_dict())
     first = rate(metric, convolutional, batch)
@@ -150,6 +204,11 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Robustness("infiller", (Constant(0.2),), "hog"),
         TotalVariation(KeptArea(Constant(0.0), "removed")),
         Roms.as_published(),
+        Dac.as_published(),
+        Dac.as_in_quac(),
+        TransferValidity("mnist"),
+        *OF_EDITS,
+        *OF_PAIRS[2:],
     ],
     ids=repr,
 )
