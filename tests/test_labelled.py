@@ -154,6 +154,8 @@ def test_a_classifier_learns_resumes_and_loads_by_its_file(
 def test_a_classifier_needs_a_known_net_and_two_classes() -> None:
     with pytest.raises(ValueError, match="one of strided, vgg"):
         ClassifierRecipe(("a", "b"), "resnet")
+    with pytest.raises(ValueError, match="give one each"):
+        ClassifierRecipe(("a", "b"), widths=(8,))
     with pytest.raises(ValueError, match="nothing to tell apart"):
         ClassifierRecipe(("a",))
 
