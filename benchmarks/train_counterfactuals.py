@@ -19,7 +19,16 @@ from harness import DATA
 from rather import progress
 from rather.data.squares import squares
 from rather.data.synthetic import disc_missing
-from rather.fitting import Arrays, ClassFolders, ClassifierRecipe, Crop, GanmexRecipe, Plan, fit
+from rather.fitting import (
+    Arrays,
+    ClassFolders,
+    ClassifierRecipe,
+    Crop,
+    CycleGanRecipe,
+    GanmexRecipe,
+    Plan,
+    fit,
+)
 from rather.fitting.recipe import Source
 
 SHIPPED = Path(__file__).parents[1] / "src/rather/weights"
@@ -44,6 +53,12 @@ def mnist() -> Source:
 def discs() -> Source:
     """The set of the missing shape, smaller than published so that a core can learn it."""
     return Arrays.of(disc_missing(12_000, 48, seed=0).batch, held=0.05)
+
+
+def threes_and_eights() -> Source:
+    whole = Arrays.from_npz(DATA / "mnist.npz")
+    rows = ((whole.labels == 3) | (whole.labels == 8)).nonzero()[:, 0]
+    return Arrays(whole.images[rows], (whole.labels[rows] == 8).long(), held=0.05)
 
 
 @cache
@@ -88,6 +103,12 @@ JOBS = {
         GanmexRecipe("mnist", tuple(range(10)), channels=1, width=24, **SMALL),
         mnist,
         Plan(steps=1800, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        STILL,
+    ),
+    "cyclegan-mnist-3-8": Job(
+        CycleGanRecipe("mnist", (3, 8), 28, channels=1, width=24, blocks=4, critic_width=32),
+        threes_and_eights,
+        Plan(steps=1000, batch=8, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "disc": Job(

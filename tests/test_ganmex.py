@@ -219,6 +219,20 @@ def test_the_two_generators_of_a_pair_are_two() -> None:
     torch.testing.assert_close(mixed, torch.stack([other[0], one[1]]))
 
 
+def test_the_way_back_is_shorter_than_the_way_to_the_other_class(tmp_path: Path) -> None:
+    recipe = replace(PAIR, class_weight=1.0, rate=2e-3)
+    plan = Plan(40, 4, warmup=5, clip=100.0, average=0.9, held=4, validate_every=40)
+    crop = replace(FLAT, size=32)
+    out = fit(recipe, source(32), tmp_path / "pair.safetensors", plan, crop, "cpu")
+    held = source(32).held_out(4, crop)
+    far = (held.images[held.labels == 0] - held.images[held.labels == 1]).abs().mean()
+    net = load_weights(str(out))[0]
+    there = net(held.images, 1 - held.labels)
+    assert (net(there, held.labels) - held.images).abs().mean() < far
+    labels = torch.tensor([0, 2])
+    assert edit(CycleGan(str(out)), tones(), held.images, labels[1 - held.labels]).flipped.all()
+
+
 def test_least_squares_compare_with_the_truth_class_by_class() -> None:
     class Told(nn.Module):
         def forward(self, images: Tensor, place: int) -> Tensor:
