@@ -39,6 +39,7 @@ class ClassifierRecipe:
     """
 
     product: ClassVar[str] = "classifier"
+    labelled: ClassVar[bool] = True  # learns from class folders
 
     names: tuple[str, ...]
     net: str = "strided"
