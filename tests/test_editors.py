@@ -15,6 +15,7 @@ from rather.editors import (
     NearestSample,
     PixelAscent,
     Tries,
+    Within,
     samples,
 )
 from rather.editors.layer import answer_of
@@ -271,3 +272,13 @@ def test_tries_stop_at_the_first_flip_or_keep_the_best() -> None:
     torch.testing.assert_close(pair.edited[:, 0, 0, 0], torch.tensor([0.8, 0.3]))
     pair = edit(Tries(Flat((0.3, 0.4, 0.2, 0.1)), 4), bright, images, wanted)
     torch.testing.assert_close(pair.edited[:, 0, 0, 0], torch.tensor([0.4, 0.3]))
+
+
+def test_a_function_can_be_an_editor_within_a_region(linear: Classifier) -> None:
+    images, keep = bank(2), torch.zeros(1, 1, 8, 8)
+    keep[..., :3] = 1
+    keep[..., 3] = 0.5
+    made = Within(lambda _classifier, x, _target: 1 - x, keep)(linear, images, torch.tensor([0, 1]))
+    assert torch.equal(made[..., :3], images[..., :3])
+    torch.testing.assert_close(made[..., 3], torch.full_like(made[..., 3], 0.5))
+    torch.testing.assert_close(made[..., 4:], 1 - images[..., 4:])
