@@ -282,3 +282,11 @@ def test_a_function_can_be_an_editor_within_a_region(linear: Classifier) -> None
     assert torch.equal(made[..., :3], images[..., :3])
     torch.testing.assert_close(made[..., 3], torch.full_like(made[..., 3], 0.5))
     torch.testing.assert_close(made[..., 4:], 1 - images[..., 4:])
+
+
+def test_the_ascent_itself_leaves_kept_pixels_alone(linear: Classifier) -> None:
+    images, keep = bank(2), torch.zeros(2, 1, 8, 8)
+    keep[..., :3] = 1
+    made = PixelAscent(keep=keep)(linear, images, other(linear, images))
+    assert torch.equal(made[..., :3], images[..., :3])
+    assert not torch.equal(made[..., 3:], images[..., 3:])

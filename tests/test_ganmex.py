@@ -260,3 +260,35 @@ def test_the_shipped_generator_turns_a_drawn_one_into_a_seven() -> None:
     pair = edit(Ganmex("mnist"), load("mnist"), images, torch.tensor([7]))
     assert pair.before.argmax() == 1
     assert pair.flipped.all()
+
+
+def test_the_slope_is_taken_between_real_and_made() -> None:
+    class Bowl(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return (2 * images - 1).square().sum((1, 2, 3)) / 2
+
+    grey, white = torch.full((4000, 3, 1, 1), 0.5), torch.ones(4000, 3, 1, 1)
+    found = slope_penalty(Bowl(), grey, white, stepped(0, 0)).item()
+    assert found == pytest.approx(3 / 3 - 3**0.5 + 1, abs=0.02)  # slopes from 0 to the root of 3
+
+
+def test_each_image_is_shown_to_the_critic_of_the_class_it_should_be_of() -> None:
+    asked: list[tuple[float, int]] = []
+
+    class Same(nn.Module):
+        def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
+            return images
+
+    class Spy(nn.Module):
+        def forward(self, images: Tensor, place: int) -> Tensor:
+            asked.append((images.mean().item(), place))
+            return images.mean(1, keepdim=True)
+
+    batch = Batch(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), ("dark", "bright"))
+    batch.images[1] = 1
+    pool = Fakes(4)
+    nets: dict[str, nn.Module] = {"pair": Same(), "critics": Spy(), "fakes": pool}
+    assert [part for part, _ in PAIR.losses(nets, batch, stepped(0, 0), 0)] == ["pair", "critics"]
+    made, real, fake = [(0.0, 1), (1.0, 0)], [(0.0, 0), (1.0, 1)], [(0.0, 1), (1.0, 0)]
+    assert [sorted(asked[i : i + 2]) for i in (0, 2, 4)] == [made, real, fake]
+    assert pool.count.tolist() == [1, 1]
