@@ -114,19 +114,19 @@ JOBS = {
     "disc": Job(
         ClassifierRecipe(SHAPES, "vgg", 48, shrink=(2, 2, 2, 2), widths=(12, 24, 48, 96)),
         discs,
-        Plan(steps=1800, batch=60, clip=5.0, held=600, validate_every=300),
+        Plan(steps=1200, batch=60, clip=5.0, held=600, validate_every=200),
         MIRRORED,
     ),
     "disc-judge": Job(
         ClassifierRecipe(SHAPES, "vgg", 48, shrink=(2, 2, 3), widths=(16, 32, 64)),
         discs,
-        Plan(steps=1500, batch=60, seed=1, clip=5.0, held=600, validate_every=300),
+        Plan(steps=1000, batch=60, seed=1, clip=5.0, held=600, validate_every=200),
         MIRRORED,
     ),
     "ganmex-disc": Job(
         GanmexRecipe("disc", (0, 1, 2), side=48, channels=1, width=24, **SMALL),
         discs,
-        Plan(steps=1200, batch=15, warmup=50, clip=100.0, held=60, validate_every=200),
+        Plan(steps=800, batch=15, warmup=50, clip=100.0, held=60, validate_every=200),
         MIRRORED,
     ),
     "dogs": Job(
