@@ -154,13 +154,12 @@ def figures(bed: Bed, edits: Edits) -> dict[str, list[float]]:
     return found | {"KID": realism(bed, edits)}
 
 
-def row(name: str, found: Mapping[str, list[float]], edits: Edits) -> dict[str, Any]:
+def row(name: str, found: Mapping[str, list[float]], edits: Edits) -> dict[str, str]:
     """One line of the table."""
-    line: dict[str, Any] = {"editor": name}
+    line = {"editor": name}
     for figure, values in found.items():
-        mean, low, high = bootstrap(values)
-        line[figure], line[f"{figure}, interval"] = mean, (round(low, 4), round(high, 4))
-    return line | {"ms an edit": 1000 * edits.seconds}
+        line[figure] = "{:.3f} [{:.3f}, {:.3f}]".format(*bootstrap(values))
+    return line | {"ms an edit": f"{1000 * edits.seconds:.0f}"}
 
 
 CLAIMS = (
@@ -191,9 +190,8 @@ def claims(every: Mapping[str, Mapping[str, list[float]]]) -> list[dict[str, Any
         pairs = zip(every[more][figure], every[less][figure], strict=True)
         mean, low, high = bootstrap([a - b for a, b in pairs])
         verdict = "confirmed" if low > 0 else "not confirmed" if high < 0 else "undecided"
-        interval = (round(low, 4), round(high, 4))
-        found.append({"claim": words, "figure": figure, "difference": mean, "interval": interval})
-        found[-1]["verdict"] = verdict
+        about = {"claim": words, "figure": figure, "by": mean, "low": low, "high": high}
+        found.append(about | {"verdict": verdict})
     return found
 
 

@@ -18,6 +18,7 @@ from rather.editors import (
     Within,
     samples,
 )
+from rather.editors.latent_shift import Way
 from rather.editors.layer import answer_of
 from rather.editors.pixel_ascent import lead
 from rather.networks.autoencoder import Autoencoder
@@ -290,3 +291,26 @@ def test_the_ascent_itself_leaves_kept_pixels_alone(linear: Classifier) -> None:
     made = PixelAscent(keep=keep)(linear, images, other(linear, images))
     assert torch.equal(made[..., :3], images[..., :3])
     assert not torch.equal(made[..., 3:], images[..., 3:])
+
+
+def test_along_the_path_a_linear_score_rises_by_the_squared_slope(
+    linear: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Identity(Autoencoder):
+        def encode(self, images: Images) -> Tensor:
+            return images
+
+        def decode(self, code: Tensor, like: Images) -> Images:
+            return code
+
+    monkeypatch.setattr("rather.editors.latent_shift.chosen", lambda *_: Identity())
+    images = bank(3) * 0.2 + 0.4
+    target = other(linear, images)
+    path = Way.of(LatentShift("none"), linear, images, target)
+    weight = next(linear.net.parameters()).detach()
+    slope = weight[target] - weight[1 - target]
+    step = torch.tensor([0.0, 0.05, 0.1])
+    with torch.no_grad():
+        gained = lead(linear(path.at(step)), target) - lead(linear(images), target)
+    wanted = step * slope.square().sum(1) / slope.square().mean(1).sqrt()
+    torch.testing.assert_close(gained, wanted, rtol=1e-3, atol=1e-4)
