@@ -139,8 +139,9 @@ def test_the_smallest_regions_stand_with_what_they_do(study: Study) -> None:
     assert kinds == ["kept", "removed"]
     for region in study.regions:
         for row in range(2):
-            share = f"{100 * float(region.area[row]):.1f} % of the image"
-            assert share in words or not bool(region.found[row])
+            area = float(region.area[row])
+            share = f"best-rated {percent(area)} of the image"
+            assert share in words or not area or not bool(region.found[row])
     assert "How little decides it?" in words
 
 
