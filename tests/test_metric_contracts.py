@@ -2,26 +2,51 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from rather import Batch, Classifier, Explanation, Metric, explain, measure
+from rather import Batch, Classifier, Explanation, Metric, Question, edit, explain, measure
 from rather.catalogue import METHODS
-from rather.explainers import Occlusion
-from rather.infillers import Constant
+from rather.editors import PixelAscent
+from rather.explainers import IntegratedGradients, Occlusion
+from rather.infillers import Constant, Edited
 from rather.metrics import (
+    Antisymmetry,
+    BoxError,
+    BoxFrom,
+    ChangedShare,
+    ClassSensitivity,
     Closeness,
+    Completeness,
+    Concentration,
+    Confidence,
+    Cout,
+    Dac,
     Deletion,
+    Diversity,
     FillError,
+    FlipRate,
     HiddenLeak,
+    Hybrids,
     Insertion,
+    InverseLocalisation,
+    KeptArea,
+    Mprt,
+    OneVsOneDeletion,
+    Perceptual,
     Pointing,
     Recreation,
+    RemovalCurve,
+    Robustness,
     Roms,
+    SaliencyMetric,
+    SamLocalisation,
     Srg,
+    TotalVariation,
+    TransferValidity,
 )
 from rather.spec import build
 
@@ -43,6 +68,44 @@ OF_EXPLANATIONS = [
     Insertion(steps=2, segments=6),
     Srg(steps=4),
     Pointing(tolerance=40.0),
+    BoxError(),
+    BoxError(BoxFrom("energy", 0.3, largest=False)),
+    SamLocalisation(0.2),
+    SaliencyMetric(BoxFrom("value", 0.4), batch=1),
+    RemovalCurve(noise, steps=3, draws=2, batch=3),
+    Robustness("size", (3, 5), "ssim"),
+    Robustness("infiller", (Constant(0.1),), "hog"),
+    Concentration("half"),
+    KeptArea(noise, "removed", areas=3, batch=2),
+    TotalVariation(),
+    TotalVariation(KeptArea(areas=3)),
+    InverseLocalisation(),
+    ClassSensitivity(),
+    Mprt(),
+    Mprt("independent", "ssim", seed=3),
+]
+OF_PAIRS = [
+    OneVsOneDeletion(steps=4),
+    OneVsOneDeletion(noise, "score", steps=3, draws=2, batch=3),
+    Completeness(),
+    Antisymmetry(),
+    Mprt("bottom_up", "spearman"),
+    Mprt(likeness="hog", editor="again"),
+    Dac(),
+    Dac(Hybrids(steps=5, direction="edit", blur=0.0, batch=3)),
+    Dac(Hybrids(sweep="value", steps=7, closing=10, pair=True)),
+]
+OF_EDITS = [
+    Closeness("l2"),
+    FlipRate(),
+    Confidence(),
+    Confidence("margin"),
+    ChangedShare(least=0.001),
+    ChangedShare("mass"),
+    Cout(steps=4, batch=3),
+    Perceptual(),
+    Perceptual(layers=(0,)),
+    Diversity(count=2),
 ]
 OF_FILLS = [
     Roms(segments=9, counts=3),
@@ -53,14 +116,25 @@ OF_FILLS = [
     FillError(by="log_odds"),
     Recreation(noise),
 ]
+EVERY = OF_EXPLANATIONS + OF_FILLS + OF_PAIRS + OF_EDITS
 
 
 def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
-    result = explain(Occlusion(size=4, stride=2), classifier, batch)
-    return measure(metric, classifier, batch if metric in OF_FILLS else result)
+    if metric in OF_FILLS:
+        return measure(metric, classifier, batch)
+    if metric in OF_EXPLANATIONS:
+        return measure(metric, classifier, explain(Occlusion(size=4, stride=2), classifier, batch))
+    answer = classifier(batch.images).argmax(1)
+    if metric in OF_EDITS:
+        return measure(
+            metric, classifier, edit(PixelAscent(), classifier, batch.images, 1 - answer)
+        )
+    explainer = IntegratedGradients(Edited(PixelAscent()), steps=4)
+    result = explain(explainer, classifier, batch, Question(answer, 1 - answer))
+    return measure(metric, classifier, result)
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
 def test_metrics_rate_images_one_by_one(
     metric: Metric, convolutional: Classifier, batch: Batch
 ) -> None:
@@ -70,7 +144,7 @@ def test_metrics_rate_images_one_by_one(
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-@pytest.mark.parametrize("metric", OF_EXPLANATIONS + OF_FILLS, ids=repr)
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
 def test_metrics_are_pure(metric: Metric, convolutional: Classifier, batch: Batch) -> None:
     images, state = batch.images.clone(), copy.deepcopy(convolutional.state_dict())
     first = rate(metric, convolutional, batch)
@@ -99,14 +173,15 @@ def test_a_curve_without_draws_or_room_is_refused(linear: Classifier, batch: Bat
         measure(Deletion(batch=0), linear, result)
 
 
-@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms])
+@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms, RemovalCurve])
 def test_no_number_depends_on_the_size_of_a_batch(
     metric: type, convolutional: Classifier, batch: Batch
 ) -> None:
-    settings = {"infiller": noise, "segments": 12, "draws": 2}
+    settings: dict[str, Any] = {"infiller": noise, "draws": 2}
+    settings |= {} if metric is RemovalCurve else {"segments": 12}
     results: dict[int, Tensor] = {}
     for size in (1, 5, 100):
-        chosen = metric(**settings, batch=size)
+        chosen: Any = metric(**settings, batch=size)
         of_fill = isinstance(chosen, Roms)
         result = batch if of_fill else explain(Occlusion(size=4, stride=2), convolutional, batch)
         results[size] = measure(chosen, convolutional, result)
@@ -124,7 +199,16 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Insertion.as_published(),
         Srg.as_published(),
         Pointing.as_published(),
+        BoxError.as_published("energy", 0.9),
+        SaliencyMetric(BoxFrom("value", 0.4)),
+        Robustness("infiller", (Constant(0.2),), "hog"),
+        TotalVariation(KeptArea(Constant(0.0), "removed")),
         Roms.as_published(),
+        Dac.as_published(),
+        Dac.as_in_quac(),
+        TransferValidity("mnist"),
+        *OF_EDITS,
+        *OF_PAIRS[2:],
     ],
     ids=repr,
 )

@@ -64,6 +64,20 @@ def test_a_study_comes_back_equal_in_every_field(
         assert (one.part, one.share, one.infiller) == (other.part, other.share, other.infiller)
         assert same_tensor(one.images, other.images)
         assert same_tensor(one.logits, other.logits)
+    assert [region.kind for region in found.regions] == ["kept", "removed"]
+    for one, other in zip(found.regions, study.regions, strict=True):
+        assert one.infiller == other.infiller
+        for name in ("area", "keep", "images", "logits", "probability", "found"):
+            assert same_tensor(getattr(one, name), getattr(other, name))
+
+
+def test_a_record_without_regions_is_read(named: Classifier, batch: Batch, tmp_path: Path) -> None:
+    write([contrast(Occlusion(Constant(0.25), 4, 4), named, batch, regions=False)], tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["parts"][0]["regions"]  # as an earlier version wrote it
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    (found,) = read(tmp_path)
+    assert found.regions == ()
 
 
 def test_an_explanation_without_foil_and_regions_comes_back(
@@ -73,6 +87,18 @@ def test_an_explanation_without_foil_and_regions_comes_back(
     explanation = explain(IntegratedGradients(steps=2), named, bare)
     found = kept(Study(explanation), tmp_path)
     check_same(found.answer, explanation)
+    assert found.answer.batch.boxes is None
+
+
+def test_boxes_come_back_as_many_as_each_image_had(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    boxes = (torch.tensor([[0, 2, 1, 4], [1, 8, 0, 3]]), torch.zeros(0, 4, dtype=torch.int64))
+    told = Batch(batch.images, batch.labels, batch.names, batch.regions, boxes)
+    found = kept(Study(explain(IntegratedGradients(steps=2), named, told)), tmp_path)
+    assert found.answer.batch.boxes is not None
+    pairs = zip(found.answer.batch.boxes, boxes, strict=True)
+    assert all(same_tensor(*pair) for pair in pairs)
     assert (found.target, found.foil, found.removals) == (None, None, ())
     assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, "00000.safetensors"}
 

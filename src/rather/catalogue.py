@@ -22,7 +22,11 @@ def _asking_for(argument: str, home: ModuleType) -> dict[str, Any]:
 EXPLAINERS = _asking_for("question", explainers)
 INFILLERS = _asking_for("keep", infillers)
 EDITORS = _asking_for("target", editors)
-METRICS = _asking_for("classifier", metrics)
+METRICS = {
+    name: method
+    for name, method in _methods(metrics).items()
+    if hasattr(method, "higher_is_better")
+}
 METHODS = {
     name: method
     for home in (infillers, editors, explainers, metrics)

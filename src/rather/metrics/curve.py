@@ -4,7 +4,7 @@ All hybrids of all images run in batches; every share of an image is filled from
 that a curve moves with the pixels and not with the noise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from rather.classifier import Classifier
 from rather.explainer import Explanation
 from rather.infiller import Infiller, filler, stochastic
 from rather.question import Question
-from rather.types import Heatmaps, Images, PerImage
+from rather.types import Heatmaps, Images, Logits, PerImage
 from rather.variants import check_batch, variants
 
 Order: TypeAlias = Literal["morf", "lerf", "random"]  # most, least relevant first, or neither
@@ -26,6 +26,7 @@ Segments: TypeAlias = Int[Tensor, "n h w"]  # regions, numbered from 0
 Counts: TypeAlias = Int[Tensor, "n points"]  # how many ranks are hidden, or shown
 Steps: TypeAlias = int | tuple[float, ...]
 Curves: TypeAlias = Float[Tensor, "n points"]
+Value: TypeAlias = Callable[[Question, Logits], PerImage]
 
 
 def curve(
@@ -40,6 +41,7 @@ def curve(
     draws: int = 1,
     seed: int = 0,
     batch: int | None = None,
+    value: Value = Question.probability,
 ) -> Curves:
     """The question's probability once each fraction of the pixels is hidden, or shown.
 
@@ -54,16 +56,17 @@ def curve(
         draws: proposals that every point is averaged over, where the infiller is random.
         seed: breaks ties between pixels, the same for all methods, and feeds the infiller.
         batch: images filled and classified at once; None leaves it to the classifier.
+        value: what is reported instead of the probability.
     """
     ranks = rank(explanation.heatmaps, order, seed, segments)
     images, question = explanation.batch.images, explanation.question
-    answers = Hybrids(infiller, start, draws, seed, batch)
+    answers = Hybrids(infiller, start, draws, seed, batch, value)
     return answers(classifier, question, images, ranks, _counts(ranks, fractions))
 
 
 @dataclass(frozen=True)
 class Hybrids:
-    """The question's probability for images of which a part is filled in.
+    """The question's probability, or log-odds, for images of which a part is filled in.
 
     Args:
         infiller: what hidden pixels are filled with.
@@ -71,6 +74,7 @@ class Hybrids:
         draws: proposals that every answer is averaged over, where the infiller is random.
         seed: feeds the infiller; the same for every part.
         batch: images filled and classified at once; None leaves it to the classifier.
+        value: what is reported instead of the probability.
     """
 
     infiller: Infiller
@@ -78,6 +82,7 @@ class Hybrids:
     draws: int = 1
     seed: int = 0
     batch: int | None = None
+    value: Value = Question.probability
 
     def __post_init__(self) -> None:
         check_batch(self.batch)
@@ -100,12 +105,21 @@ class Hybrids:
             for row, point in variants(images, counts.shape[1], size, "hybrids"):
                 keep = self._keep(ranks[row], counts[row, point]).to(images)
                 made = filled(row, keep)
-                answers[row, point] += question.at(row).probability(classifier(made))
+                answers[row, point] += self.value(question.at(row), classifier(made))
         return answers / draws
 
     def _keep(self, ranks: Ranks, counts: Int[Tensor, " n"]) -> Bool[Tensor, "n 1 h w"]:
         first = ranks[:, None] < counts[:, None, None, None]
         return first if self.start == "hidden" else ~first
+
+
+def lead(question: Question, logits: Logits) -> PerImage:
+    """The target's probability among all classes, less the foil's.
+
+    >>> lead(Question(torch.tensor([0]), torch.tensor([1])), torch.tensor([[0.0, 0.0]]))
+    tensor([0.])
+    """
+    return question.score(logits.softmax(1))
 
 
 def area(values: Curves, fractions: Sequence[float]) -> PerImage:

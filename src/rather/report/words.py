@@ -3,6 +3,7 @@
 import math
 
 from rather.question import Question
+from rather.region import Region
 from rather.study import Part, Study
 
 
@@ -117,3 +118,17 @@ def trial(part: Part, share: float, target: str) -> str:
         "least": f"Without {some} least for {target}",
         "rest": f"Only {some} most for {target}",
     }[part]
+
+
+def region(found: Region, row: int) -> str:
+    """What a region does, in a sentence."""
+    area = float(found.area[row])
+    if not bool(found.found[row]):
+        return f"No {found.kind} region of this ranking decides the answer."
+    if found.kind == "kept":
+        if not area:
+            return "Nothing need be kept: with all of it filled in, this is the answer too."
+        return f"The best-rated {percent(area)} of the image alone give the answer."
+    if not area:
+        return "Nothing need be removed: this is not the answer to begin with."
+    return f"Without the best-rated {percent(area)} of the image the answer is lost."
