@@ -95,8 +95,10 @@ def test_few_places_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_image_copies_from_another() -> None:
-    """Cells offer shifts to cells below, for which the place lies beyond the lower border: there the
-    next image begins in memory, and it would fit perfectly."""
+    """Cells offer shifts to cells below, whose place then lies beyond the lower border.
+
+    There the next image begins in memory, and it would fit perfectly.
+    """
     torch.manual_seed(0)
     guess, seen = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
     guess[0] = 0.3 * torch.rand(3, 64, 64)
