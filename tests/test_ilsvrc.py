@@ -58,6 +58,16 @@ def test_a_box_outside_of_the_view_leaves_an_empty_region(archive: Path) -> None
     assert batch.regions.flatten(1).any(1).tolist() == [True, False, True]
 
 
+def test_boxes_are_told_apart_and_follow_their_photos(archive: Path) -> None:
+    (batch,) = Ilsvrc(archive, View(32, 40))
+    assert batch.boxes is not None
+    assert [len(own) for own in batch.boxes] == [1, 0, 1]  # one box of the last is out of sight
+    assert batch.boxes[2].tolist() == [[30 - 4, 32, 30 - 14, 32]]
+    part = batch.at(torch.tensor([2, 0]))
+    assert part.boxes is not None
+    assert torch.equal(part.boxes[0], batch.boxes[2])
+
+
 def test_the_closed_form_of_a_region() -> None:
     found = union([[2.0, 1.0, 5.0, 3.0]], (8, 4), View(4, 4))  # looks at columns 2 to 6
     assert found.int().tolist() == [[0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
@@ -94,6 +104,8 @@ def test_the_real_photos_are_answered_as_they_should() -> None:
     assert int(right) >= 10  # 11 when this was written; 73 % of all 500
     assert batch.regions is not None
     assert batch.regions[0].nonzero().amin(0).tolist() == [58, 18]
+    assert batch.boxes is not None
+    assert batch.boxes[0][0].tolist()[::2] == [58, 18]
     with zipfile.ZipFile(PHOTOS) as archive:
         first = photo.read(archive.read("ILSVRC2012_val_00000001.webp"))
     assert torch.equal(batch.images[0], photo.look(first, classifier.view))

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -15,10 +15,13 @@ from rather.explainers import IntegratedGradients, Occlusion
 from rather.infillers import Constant, Edited
 from rather.metrics import (
     Antisymmetry,
+    BoxError,
+    BoxFrom,
     ChangedShare,
     ClassSensitivity,
     Closeness,
     Completeness,
+    Concentration,
     Confidence,
     Cout,
     Dac,
@@ -30,13 +33,19 @@ from rather.metrics import (
     Hybrids,
     Insertion,
     InverseLocalisation,
+    KeptArea,
     Mprt,
     OneVsOneDeletion,
     Perceptual,
     Pointing,
     Recreation,
+    RemovalCurve,
+    Robustness,
     Roms,
+    SaliencyMetric,
+    SamLocalisation,
     Srg,
+    TotalVariation,
     TransferValidity,
 )
 from rather.spec import build
@@ -53,6 +62,7 @@ class Static:
 
 
 noise = Static()
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 OF_EXPLANATIONS = [
     Deletion(steps=2),
     Deletion(noise, steps=4, draws=2, batch=3),
@@ -63,6 +73,17 @@ OF_EXPLANATIONS = [
     ClassSensitivity(),
     Mprt(),
     Mprt("independent", "ssim", seed=3),
+    BoxError(),
+    BoxError(BoxFrom("energy", 0.3, largest=False)),
+    SamLocalisation(0.2),
+    SaliencyMetric(BoxFrom("value", 0.4), batch=1),
+    RemovalCurve(noise, steps=3, draws=2, batch=3),
+    Robustness("size", (3, 5), "ssim"),
+    Robustness("infiller", (Constant(0.1),), "hog"),
+    Concentration("half"),
+    KeptArea(noise, "removed", areas=3, batch=2),
+    TotalVariation(),
+    TotalVariation(KeptArea(areas=3)),
 ]
 OF_PAIRS = [
     OneVsOneDeletion(steps=4),
@@ -106,10 +127,8 @@ def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
         return measure(metric, classifier, explain(Occlusion(size=4, stride=2), classifier, batch))
     answer = classifier(batch.images).argmax(1)
     if metric in OF_EDITS:
-        return measure(
-            metric, classifier, edit(PixelAscent(), classifier, batch.images, 1 - answer)
-        )
-    explainer = IntegratedGradients(Edited(PixelAscent()), steps=4)
+        return measure(metric, classifier, edit(ASCENT, classifier, batch.images, 1 - answer))
+    explainer = IntegratedGradients(Edited(ASCENT), steps=4)
     result = explain(explainer, classifier, batch, Question(answer, 1 - answer))
     return measure(metric, classifier, result)
 
@@ -153,14 +172,15 @@ def test_a_curve_without_draws_or_room_is_refused(linear: Classifier, batch: Bat
         measure(Deletion(batch=0), linear, result)
 
 
-@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms])
+@pytest.mark.parametrize("metric", [Deletion, Insertion, Srg, Roms, RemovalCurve])
 def test_no_number_depends_on_the_size_of_a_batch(
     metric: type, convolutional: Classifier, batch: Batch
 ) -> None:
-    settings = {"infiller": noise, "segments": 12, "draws": 2}
+    settings: dict[str, Any] = {"infiller": noise, "draws": 2}
+    settings |= {} if metric is RemovalCurve else {"segments": 12}
     results: dict[int, Tensor] = {}
     for size in (1, 5, 100):
-        chosen = metric(**settings, batch=size)
+        chosen: Any = metric(**settings, batch=size)
         of_fill = isinstance(chosen, Roms)
         result = batch if of_fill else explain(Occlusion(size=4, stride=2), convolutional, batch)
         results[size] = measure(chosen, convolutional, result)
@@ -178,6 +198,10 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Insertion.as_published(),
         Srg.as_published(),
         Pointing.as_published(),
+        BoxError.as_published("energy", 0.9),
+        SaliencyMetric(BoxFrom("value", 0.4)),
+        Robustness("infiller", (Constant(0.2),), "hog"),
+        TotalVariation(KeptArea(Constant(0.0), "removed")),
         Roms.as_published(),
         Dac.as_published(),
         Dac.as_in_quac(),

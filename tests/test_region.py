@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from rather import Batch, Classifier, Question, explain
 from rather.cost import counting
 from rather.infillers import Constant
-from rather.region import smallest, smallest_that
+from rather.metrics.search import smallest_that
+from rather.region import smallest
 from rather.types import Heatmaps, Images
 
 

@@ -5,22 +5,20 @@ arXiv:1807.08024, here for the ranking of any explanation.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainer import Explanation
 from rather.infiller import Infiller, filler
 from rather.metrics.curve import rank
+from rather.metrics.kept_area import Kind, kept
+from rather.metrics.search import Areas, smallest_share
 from rather.question import Question
 from rather.types import Flags, Images, Keep, Logits, PerImage
 from rather.variants import variants
-
-Kind: TypeAlias = Literal["kept", "removed"]
-Areas: TypeAlias = Float[Tensor, "n areas"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,39 +83,20 @@ def smallest(
     Raises:
         ValueError: fewer than 2 areas.
     """
-    if areas < 2:
-        raise ValueError(f"areas must be at least 2, but is {areas}")
     images, asked = explanation.batch.images, explanation.question
-    ranks = rank(explanation.heatmaps, "morf", explanation.seed or 0)[:, None]
-    pixels = ranks[0].numel()
+    ranks = rank(explanation.heatmaps, "morf", explanation.seed or 0)
     fills = filler(infiller, images, explanation.seed or 0)
-
-    def kept(row: Tensor, area: Tensor) -> Keep:
-        inside = ranks[row] < (area * pixels).round().clamp(min=1)[:, None, None, None]
-        return (inside if kind == "kept" else ~inside).to(images)
 
     def tried(shares: Areas) -> Bool[Tensor, "n areas"]:
         works = torch.zeros_like(shares, dtype=torch.bool)
         for row, number in variants(images, areas, batch or classifier.batch, f"region {kind}"):
-            logits = classifier(fills(row, kept(row, shares[row, number])))
+            logits = classifier(fills(row, kept(ranks[row], shares[row, number], kind)))
             works[row, number] = reached(kind, asked.at(row), logits)
         return works
 
-    shares = torch.logspace(-2.7, 0, areas, device=images.device).expand(len(images), -1)
-    high, low = smallest_that(shares, tried(shares))
-    between = torch.linspace(0, 1, areas + 1, device=images.device)[1:]
-    finer = low[:, None] + (high - low)[:, None] * between
-    area, _ = smallest_that(finer, tried(finer))
+    area = smallest_share(tried, images, areas)
     rows = torch.arange(len(images), device=images.device)
-    keep = kept(rows, area)
+    keep = kept(ranks, area, kind)
     left = fills(rows, keep)
     parts = [classifier(part) for part in left.split(batch or classifier.batch)]
     return Region(kind, area, keep, left, torch.cat(parts), asked, infiller)
-
-
-def smallest_that(shares: Areas, works: Bool[Tensor, "n areas"]) -> tuple[PerImage, PerImage]:
-    """The first share that works, or else the last, and the one before it, or 0."""
-    last = works.any(1).logical_not() * (works.shape[1] - 1)
-    first = works.to(torch.uint8).argmax(1) + last
-    padded = torch.nn.functional.pad(shares, (1, 0))
-    return shares.gather(1, first[:, None])[:, 0], padded.gather(1, first[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""ImageNet validation photos in a zip file, with the official boxes as regions.
+"""ImageNet validation photos in a zip file, with the official boxes, also as regions.
 
 Source: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, arXiv:1409.0575. The
 zip holds photos and `annotations.json`: for each photo its class `index` and the `boxes` of that
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rather.batch import Batch
 from rather.data.photo import look, read, window
+from rather.types import Boxes
 from rather.view import View
 
 NOTES = "annotations.json"
@@ -25,7 +26,7 @@ NOTES = "annotations.json"
 
 @dataclass(frozen=True)
 class Ilsvrc:
-    """Photos in the order of their names, with labels and regions, in batches.
+    """Photos in the order of their names, with labels, regions and boxes, in batches.
 
     Args:
         path: the zip file.
@@ -60,6 +61,7 @@ class Ilsvrc:
                     torch.tensor([note["index"] for note in part.values()]),
                     tuple(part),
                     torch.stack([_region(note, self.view) for note in part.values()]),
+                    tuple(_boxes(note, self.view) for note in part.values()),
                 )
 
     def _notes(self, archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -77,17 +79,36 @@ def union(
         size: width and height of the photo.
         view: what part of the photo is looked at.
     """
+    found = torch.zeros(view.crop, view.crop, dtype=torch.bool)
+    for top, bottom, left, right in seen(boxes, size, view).tolist():
+        found[top:bottom, left:right] = True
+    return found
+
+
+def seen(boxes: Sequence[Sequence[float | int]], size: tuple[int, int], view: View) -> Boxes:
+    """The pixels of a view whose centres lie in each of some boxes; those in none are left out.
+
+    Args:
+        boxes: left, top, right and bottom of each, in pixels of the photo.
+        size: width and height of the photo.
+        view: what part of the photo is looked at.
+    """
     left, top, right, bottom = window(size, view)
     middle = (torch.arange(view.crop) + 0.5) / view.crop
     x, y = left + middle * (right - left), top + middle * (bottom - top)
-    found = torch.zeros(view.crop, view.crop, dtype=torch.bool)
-    for west, north, east, south in boxes:
-        found |= ((y >= north) & (y < south))[:, None] & ((x >= west) & (x < east))
-    return found
+    wide = torch.tensor(boxes, dtype=torch.float32).view(-1, 4, 1)
+    pairs = zip((x, y, x, y), wide.unbind(1), strict=True)
+    west, north, east, south = ((middle < side).sum(1) for middle, side in pairs)
+    found = torch.stack([north, south, west, east], 1)
+    return found[(found[:, 0] < found[:, 1]) & (found[:, 2] < found[:, 3])]
 
 
 def _region(note: dict[str, Any], view: View) -> Bool[Tensor, "h w"]:
     return union(note["boxes"], tuple(note["size"]), view)
+
+
+def _boxes(note: dict[str, Any], view: View) -> Boxes:
+    return seen(note["boxes"], tuple(note["size"]), view)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

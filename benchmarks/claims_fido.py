@@ -1,0 +1,145 @@
+"""Does FIDO gain by generative fills, and is it better than BBMP?
+
+    python benchmarks/claims_fido.py [--photos 100] [--rows PATTERN] [--without] [--report]
+        [--vae FILE] [--attention FILE]
+
+The claims of Chang et al., arXiv:1807.08024, on ImageNet validation photos that EfficientNet-Lite0
+answers with their label: FIDO (`Fido()`, the fast schedule) and BBMP, for both objectives, with
+mean colour, blur, noise, local mean and the shipped in-painter; VAE and contextual attention where
+weights are given. Compactness and artefacts at equal log-odds (0, a probability of one half), under
+the method's own fill and under fills that are the same for all; saliency metric; box error
+(thresholds chosen on the other half of the photos); removal curves under the in-painter and the
+mean colour. See `claims_removal.py` for `--rows`, `--without` and how runs are resumed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from claims_measures import BoxGrid, Compact, Measure, One, SaliencyGrid
+from claims_run import Benchmark, arguments, run
+from claims_verdict import Measured, Photos, compared
+from claims_work import Row
+from harness import ROOT
+
+from rather import Infiller
+from rather.explainers import Bbmp, Fido
+from rather.infillers import (
+    Blur,
+    ColourNoise,
+    ContextualAttention,
+    LocalMean,
+    MeanColour,
+    VaeInpainter,
+    default,
+)
+from rather.metrics import BoxError, Concentration, KeptArea, RemovalCurve, TotalVariation
+
+AD_HOC: dict[str, Infiller] = {
+    "mean colour": MeanColour(),
+    "blur": Blur(sigma=10.0),
+    "noise": ColourNoise(sigma=0.2),
+    "local mean": LocalMean(window=15),
+}
+COMMON = ("mean colour", "in-painter")
+SEED = 0
+Objective = Literal["ssr", "sdr"]
+COMPACT = [
+    Measured(f"{what}, {fill}", f"{what}, {fill}", same_fill=fill)
+    for what in ("area", "border")
+    for fill in ("own fill", *COMMON)
+]
+LOCAL = (
+    Measured("variation of the map", "variation"),
+    Measured("saliency metric", "saliency 1.0"),
+    Measured("saliency metric, best threshold", "saliency", choose=True),
+    Measured("box error", "box"),
+    Measured("box error, best threshold", "box", choose=True),
+)
+CURVES = [
+    Measured(f"removal curve, {fill}", f"removal curve, {fill}", lower=False, same_fill=fill)
+    for fill in COMMON
+]
+
+
+def generative(vae: str, attention: str) -> dict[str, Infiller]:
+    """Fills that draw what could stand there; the two published ones where there are weights."""
+    found: dict[str, Infiller] = {"in-painter": default()}
+    if vae:
+        found["VAE"] = VaeInpainter(vae)
+    if attention:
+        found["attention"] = ContextualAttention(attention)
+    return found
+
+
+def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
+    """All that is measured of one map; curves only of what destroys."""
+    every = {**AD_HOC, **generative("", "")}
+    kind = "kept" if objective == "ssr" else "removed"
+    found: dict[str, Measure] = {
+        "boxes": BoxGrid(),
+        "box": One("box", BoxError()),
+        "saliency": SaliencyGrid(),
+        "gini": One("gini", Concentration()),
+        "variation": One("variation", TotalVariation()),
+        "compact own": Compact("own fill", KeptArea(fill, kind, areas=16, seed=SEED)),
+    }
+    for name in COMMON:
+        area = KeptArea(every[name], kind, areas=16, seed=SEED)
+        found[f"compact {name}"] = Compact(name, area)
+        if objective == "sdr":
+            curve = RemovalCurve(every[name], draws=1, seed=SEED)
+            found[f"curve {name}"] = One(f"removal curve, {name}", curve)
+    return found
+
+
+def rows(fills: Mapping[str, Infiller]) -> list[Row]:
+    """FIDO and BBMP for both objectives, fill by fill."""
+    found = []
+    for objective in ("ssr", "sdr"):
+        for name, fill in fills.items():
+            measured = measures(objective, fill)
+            fido = Fido(infiller=fill, objective=objective, seed=SEED)
+            bbmp = Bbmp(infiller=fill, objective=objective, seed=SEED)
+            found.append(Row(f"FIDO {objective}, {name}", name, fido, measured))
+            found.append(Row(f"BBMP {objective}, {name}", name, bbmp, measured))
+    return found
+
+
+def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+    """Generative against every ad-hoc fill, and FIDO against BBMP."""
+    fills = [name.removeprefix("FIDO ssr, ") for name in numbers if name.startswith("FIDO ssr")]
+    drawn = [name for name in fills if name not in AD_HOC]
+    found = []
+    for new in drawn:
+        for old in AD_HOC:
+            for each in (*COMPACT, *LOCAL):
+                one, other = f"FIDO ssr, {new}", f"FIDO ssr, {old}"
+                flag = each.same_fill if each.same_fill in (new, old, "own fill") else ""
+                found.append(compared(numbers, each, one, other, flag))
+            for each in (*LOCAL, *CURVES):
+                one, other = f"FIDO sdr, {new}", f"FIDO sdr, {old}"
+                flag = each.same_fill if each.same_fill in (new, old) else ""
+                found.append(compared(numbers, each, one, other, flag))
+    for fill in fills:
+        for each in (*CURVES, *LOCAL):
+            flag = each.same_fill if each.same_fill == fill else ""
+            one, other = f"FIDO sdr, {fill}", f"BBMP sdr, {fill}"
+            found.append(compared(numbers, each, one, other, flag))
+    return found
+
+
+def benchmark(vae: str = "", attention: str = "") -> Benchmark:
+    """All of it, with the fills that there are weights for."""
+    every = {**AD_HOC, **generative(vae, attention)}
+    measured = (*COMPACT, *LOCAL, *CURVES)
+    title = "Is FIDO better with a generative fill, and than BBMP? Gain, with 95 % intervals"
+    beside = (Measured("Gini", "gini", lower=False),)
+    return Benchmark("claims_fido", title, rows(every), measured, beside, claims, SEED)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--vae", default="", help="weights of VaeInpainter")
+    parser.add_argument("--attention", default="", help="weights of ContextualAttention")
+    options = parser.parse_args()
+    run(benchmark(options.vae, options.attention), options, ROOT / "results")

@@ -1,0 +1,86 @@
+"""Contact sheets of the maps that the benchmarks of claims have kept; nothing is computed.
+
+    python benchmarks/claims_sheets.py [--photos 20] [--cell 88]
+
+One sheet for the -G methods, and one for each objective of FIDO and BBMP: a photo a line, with its
+boxes, and a column for every method and fill. Maps of FIDO and BBMP are probabilities less one
+half: green is kept (or dropped, to destroy), purple is not.
+"""
+
+import argparse
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import torch
+from claims_fido import benchmark as fido
+from claims_ledger import Ledger
+from claims_removal import BENCHMARK as REMOVAL
+from claims_run import Benchmark
+from claims_work import Row, judge, photos
+from harness import ROOT
+from sheets import outlined, overlay, sheet
+from torch import Tensor
+
+from rather import Batch
+
+
+def line(batch: Batch, rows: Sequence[Row], ledger: Ledger, classifier: str) -> list[Tensor]:
+    """The photo with its boxes, then every map; a blank where there is none yet."""
+    page, photo = ledger.page(batch.names[0]), batch.images[0]
+    region = torch.zeros(photo.shape[1:], dtype=torch.bool)
+    region = region if batch.regions is None else batch.regions[0]
+    found = [outlined(photo, region)]
+    for row in rows:
+        heat = page.map_of(row.name, row.key(classifier))
+        found.append(torch.ones_like(photo) if heat is None else overlay(photo, heat[0]))
+    return found
+
+
+def draw(
+    path: Path,
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    batches: Sequence[Batch],
+    classifier: str,
+    cell: int,
+) -> Path:
+    """One sheet; the ledger lies beside it."""
+    folder = path.parent
+    ledger = Ledger(folder / "ledger" / benchmark.name, folder / f"{benchmark.name}.numbers.gz")
+    grid = [line(batch, rows, ledger, classifier) for batch in batches]
+    columns = ["photo, boxes", *(short(row.name) for row in rows)]
+    return sheet(path, grid, columns, [batch.names[0][-3:] for batch in batches], cell, colours=128)
+
+
+def short(name: str) -> str:
+    """A name that stands above a small picture."""
+    words = {"FIDO ssr, ": "F ", "FIDO sdr, ": "F ", "BBMP ssr, ": "B ", "BBMP sdr, ": "B "}
+    for long, brief in words.items():
+        name = name.replace(long, brief)
+    return name.replace("mean colour", "mean col.").replace("in-painter", "in-paint")
+
+
+def run(count: int, cell: int, folder: Path, engine: str = "openvino") -> list[Path]:
+    """All sheets."""
+    classifier = judge(engine)
+    batches = list(islice(photos(classifier), count))
+    both = fido()
+    parts = {
+        "claims_removal": (REMOVAL, [row for row in REMOVAL.rows if row.fill]),
+        "claims_fido_ssr": (both, [row for row in both.rows if " ssr" in row.name]),
+        "claims_fido_sdr": (both, [row for row in both.rows if " sdr" in row.name]),
+    }
+    return [
+        draw(folder / f"{name}.png", benchmark, rows, batches, classifier.name, cell)
+        for name, (benchmark, rows) in parts.items()
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--photos", type=int, default=20, help="how many photos")
+    parser.add_argument("--cell", type=int, default=88, help="side of a picture, in pixels")
+    options = parser.parse_args()
+    for made in run(options.photos, options.cell, ROOT / "results"):
+        print(made)

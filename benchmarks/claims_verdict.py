@@ -1,0 +1,130 @@
+"""From numbers per photo to words: thresholds chosen on the other half, paired differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from harness import bootstrap
+
+Photos: TypeAlias = Mapping[str, Mapping[str, float]]  # by photo, by name of the number
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number of every photo, and its good direction.
+
+    Args:
+        name: as it stands in tables.
+        column: the number's name, or where it starts, if a threshold is to be chosen.
+        lower: whether less is better.
+        choose: whether `column` is a family of thresholds, of which each half of the photos gets
+            the one that is best on the other half.
+        same_fill: the fill that it hides with; methods that used it have an advantage.
+    """
+
+    name: str
+    column: str
+    lower: bool = True
+    choose: bool = False
+    same_fill: str = ""
+
+    def of(self, photos: Photos) -> dict[str, float]:
+        """One number per photo that has it."""
+        if self.choose:
+            return across(photos, self.column, self.lower)[0]
+        return {name: own[self.column] for name, own in photos.items() if self.column in own}
+
+
+def across(photos: Photos, family: str, lower: bool) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Numbers by thresholds that were chosen on the other half of the photos, and those two.
+
+    The halves are every second photo in the order of names; of equal thresholds the first is taken.
+    """
+    names = sorted(name for name, own in photos.items() if any(map(family_of(family), own)))
+    halves = names[::2], names[1::2]
+    found: dict[str, float] = {}
+    chosen = []
+    for own, other in (halves, halves[::-1]):
+        best = chosen_on([photos[name] for name in other], family, lower)
+        chosen.append(best)
+        found |= {name: photos[name][best] for name in own if best in photos[name]}
+    return found, tuple(chosen)
+
+
+def chosen_on(numbers: Sequence[Mapping[str, float]], family: str, lower: bool) -> str:
+    """The threshold of a family with the best mean."""
+    columns = sorted({name for own in numbers for name in own if name.startswith(f"{family} ")})
+    means = [np.nanmean([own[name] for own in numbers if name in own]) for name in columns]
+    if not columns:
+        return ""
+    return columns[int(np.argmin(means) if lower else np.argmax(means))]
+
+
+def family_of(family: str) -> Any:
+    """Whether a number belongs to a family of thresholds."""
+    return lambda name: name.startswith(f"{family} ")
+
+
+def gain(
+    numbers: Mapping[str, Photos], measured: Measured, one: str, other: str
+) -> dict[str, float]:
+    """By how much `one` is better than `other`, on every photo that both have."""
+    first, second = measured.of(numbers[one]), measured.of(numbers[other])
+    sign = -1 if measured.lower else 1
+    return {name: sign * (first[name] - second[name]) for name in sorted(first) if name in second}
+
+
+def compared(
+    numbers: Mapping[str, Photos], measured: Measured, one: str, other: str, flag: str = ""
+) -> dict[str, Any]:
+    """A row of a table: is `one` better than `other`, as claimed?"""
+    pairs = gain(numbers, measured, one, other)
+    mean, low, high = bootstrap(list(pairs.values()))
+    return {
+        "measure": measured.name,
+        "better?": one,
+        "than": other,
+        "n": int(np.isfinite(list(pairs.values())).sum()),
+        "by": mean,
+        "low": low,
+        "high": high,
+        "same_fill": flag,
+        "verdict": verdict(low, high),
+    }
+
+
+def verdict(low: float, high: float) -> str:
+    """Words for a 95 % interval of a claimed gain.
+
+    >>> verdict(0.1, 0.3), verdict(-0.1, 0.3), verdict(-0.3, -0.1), verdict(0.0, 0.0)
+    ('confirmed', 'undecided', 'not confirmed: the opposite', 'undecided')
+    """
+    if np.isnan(low):
+        return "not measured"
+    if low > 0:
+        return "confirmed"
+    return "not confirmed: the opposite" if high < 0 else "undecided"
+
+
+def summary(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Mean and 95 % interval of every number of every row."""
+    rows = []
+    for name, photos in numbers.items():
+        row: dict[str, Any] = {"row": name, "n": len(photos)}
+        for each in measured:
+            mean, low, high = bootstrap(list(each.of(photos).values()))
+            row[each.name] = f"{mean:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(mean) else ""
+        rows.append(row)
+    return rows
+
+
+def thresholds(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> dict[str, Any]:
+    """Which thresholds were chosen, on either half, for every row."""
+    return {
+        each.name: {
+            row: across(photos, each.column, each.lower)[1] for row, photos in numbers.items()
+        }
+        for each in measured
+        if each.choose
+    }

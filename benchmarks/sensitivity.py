@@ -1,0 +1,185 @@
+"""How much do maps change with settings that should not matter, and less so with a generative fill?
+
+    python benchmarks/sensitivity.py [--photos 10] [--rows PATTERN] [--without] [--report]
+
+The grids of Bansal, Agarwal and Nguyen (SAM), arXiv:2003.08754, for sliding patch, LIME and
+meaningful perturbation, each with its ad-hoc fill and with the shipped in-painter. A map is
+compared with that of the method's base setting, by Spearman, SSIM and HOG. Two seeds at equal
+settings are the noise floor: a similarity divided by that of the seeds is the share that noise does
+not explain. Patches are wider spaced than published (stride 3), as each costs a pass. Resumable;
+`--rows` as in `claims_removal.py`.
+"""
+
+import re
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from claims_ledger import Ledger, Page, made_by
+from claims_removal import AD_HOC, FILLS
+from claims_run import arguments, without_inpainter
+from claims_verdict import Photos, verdict
+from claims_work import Row, data, explained, judge, photos
+from harness import ROOT, bootstrap, record, show
+
+from rather import Batch, Classifier, Infiller
+from rather.explainers import Lime, MeaningfulPerturbation, Occlusion, Slic
+from rather.infillers import Blur
+from rather.metrics.similarity import MEASURES, similarity
+
+BASES: dict[str, Any] = {
+    "SP": Occlusion(size=29, stride=14),
+    "LIME": Lime(samples=500),
+    "MP": MeaningfulPerturbation(),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Some settings of a method, each with what it changes in the base.
+
+    Args:
+        method: SP, LIME or MP.
+        what: the setting, as it stands in tables.
+        fields: of each setting in turn.
+        base: what the others are compared with, in place of the method's base.
+    """
+
+    method: str
+    what: str
+    fields: tuple[Mapping[str, Any], ...]
+    base: Mapping[str, Any] | None = None
+
+    def rows(self, fill: str, infiller: Infiller) -> list[Row]:
+        """The base first, then every setting."""
+        base = replace(BASES[self.method], infiller=infiller)
+        every = [replace(base, **settings) for settings in (self.base or {}, *self.fields)]
+        return [Row(f"{self.method}, {fill}, {self.what}", fill, each) for each in every]
+
+
+def patches(*sizes: tuple[int, int]) -> tuple[dict[str, int], ...]:
+    """Settings of the sliding patch: size and stride."""
+    return tuple({"size": size, "stride": stride} for size, stride in sizes)
+
+
+def seeds(*values: int) -> tuple[dict[str, int], ...]:
+    """Settings that differ in their seed."""
+    return tuple({"seed": value} for value in values)
+
+
+CHANGES = (
+    Change("SP", "size 5, 17, 41, 53", patches((5, 5), (17, 8), (41, 16), (53, 16))),
+    Change("SP", "size 6, 7 for 5", patches((6, 6), (7, 7)), {"size": 5, "stride": 5}),
+    Change("SP", "size 52, 54 for 53", patches((52, 16), (54, 16)), {"size": 53, "stride": 16}),
+    Change("SP", "seed", seeds(1)),
+    Change("LIME", "seed", seeds(1, 2, 3, 4)),
+    Change("LIME", "samples 1000", ({"samples": 1000},)),
+    Change("LIME", "segments 25, 100", ({"segmenter": Slic(25)}, {"segmenter": Slic(100)})),
+    Change("MP", "seed", seeds(1, 2, 3, 4)),
+    Change("MP", "init circle, ones", ({"init": "circle"}, {"init": "ones"})),
+    Change("MP", "steps 150", ({"steps": 150},)),
+)
+BLURS = Change("MP", "blur 5, 30", ({"infiller": Blur(5.0)}, {"infiller": Blur(30.0)}))
+Grid = dict[str, list[Row]]  # base and settings, by method, fill and what changes
+
+
+def grid() -> Grid:
+    """Everything that is compared."""
+    found: Grid = {}
+    for change in (*CHANGES, BLURS):
+        for fill in (AD_HOC[change.method], "in-painter"):
+            if change is BLURS and fill != "blur":
+                continue
+            rows = change.rows(fill, FILLS[fill])
+            found[rows[0].name] = rows
+    return found
+
+
+def compare(rows: Sequence[Row], classifier: Classifier, batch: Batch, page: Page) -> None:
+    """Similarity of the base's map to those of the settings; their mean is kept."""
+    name, keys = rows[0].name, [row.key(classifier.name) for row in rows]
+    by = made_by("similarity", keys[1:])
+    if page.has(name, keys[0], "similarity", by):
+        return
+    results = [
+        explained(replace(row, name=f"map {key}"), key, classifier, batch, page).heatmaps
+        for row, key in zip(rows, keys, strict=True)
+    ]
+    values = {
+        kind: float(np.mean([float(similarity(results[0], each, kind)) for each in results[1:]]))
+        for kind in MEASURES
+    }
+    page.rows[name] = {"made by": keys[0], "measures": {}}
+    page.keep_numbers(name, "similarity", by, values)
+
+
+def summary(numbers: Mapping[str, Photos], rows: Grid) -> list[dict[str, Any]]:
+    """Mean similarity of every comparison, and beside that of two seeds."""
+    found = []
+    for name in rows:
+        method, fill, what = name.split(", ", 2)
+        row: dict[str, Any] = {"method": method, "fill": fill, "changed": what}
+        row["n"] = len(numbers[name])
+        for kind in MEASURES:
+            mean, low, high = bootstrap([own[kind] for own in numbers[name].values()])
+            floor = bootstrap([own[kind] for own in numbers[f"{method}, {fill}, seed"].values()])
+            row[kind] = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+            row[f"{kind} / seeds"] = mean / floor[0]
+        found.append(row)
+    return found
+
+
+def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+    """Are maps with the in-painter more alike, photo by photo?"""
+    found = []
+    for change in CHANGES:
+        ad_hoc, drawn = (
+            numbers[f"{change.method}, {fill}, {change.what}"]
+            for fill in (AD_HOC[change.method], "in-painter")
+        )
+        for kind in MEASURES:
+            both = sorted(set(ad_hoc) & set(drawn))
+            pairs = [drawn[photo][kind] - ad_hoc[photo][kind] for photo in both]
+            mean, low, high = bootstrap(pairs)
+            row = {"method": change.method, "changed": change.what, "measure": kind}
+            row |= {"n": len(both), "more alike by": mean, "low": low, "high": high}
+            found.append({**row, "verdict": verdict(low, high)})
+    return found
+
+
+def run(options: Namespace, folder: Path) -> Path:
+    """The whole benchmark, or the report of what is there."""
+    classifier, rows = judge(options.engine), grid()
+    ledger = Ledger(folder / "ledger" / "sensitivity", folder / "sensitivity.numbers.gz")
+    wanted = {name: each for name, each in rows.items() if re.search(options.rows, name)}
+    if options.without:
+        wanted = {name: each for name, each in wanted.items() if without_inpainter(each)}
+    batches = [] if options.report else list(islice(photos(classifier), options.photos))
+    for number, batch in enumerate(batches, start=1):
+        page = ledger.page(batch.names[0])
+        for name, each in wanted.items():
+            compare(each, classifier, batch, page)
+            print(f"{number}/{len(batches)} {name}", flush=True)
+    numbers = ledger.numbers({name: each[0].key(classifier.name) for name, each in rows.items()})
+    means = summary(numbers, rows)
+    show("similarity to the base setting", means)
+    settings = {
+        "seed": "0 and those named",
+        "data": data(max(len(found) for found in numbers.values())),
+        "question": "why the labelled class?",
+        "classifier": classifier.name,
+        "rows": {name: [repr(row.explainer) for row in each] for name, each in rows.items()},
+        "numbers per photo": ledger.pack().name,
+    }
+    title = "Do maps change less with the in-painter? 95 % intervals over photos"
+    return record("sensitivity", title, claims(numbers), settings, folder, means=means)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.set_defaults(photos=10)
+    run(parser.parse_args(), ROOT / "results")
