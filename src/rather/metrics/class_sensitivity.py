@@ -11,7 +11,7 @@ import torch
 from rather.classifier import Classifier
 from rather.explainer import Explanation
 from rather.metrics.curve import rank
-from rather.metrics.likeness import spearman
+from rather.metrics.similarity import spearman
 from rather.question import Question
 from rather.types import Heatmaps, PerImage
 

@@ -2,6 +2,7 @@
 
 import math
 
+from rather.editor import Counterfactual
 from rather.question import Question
 from rather.region import Region
 from rather.study import Part, Study
@@ -108,6 +109,19 @@ def legend(sign: int) -> str:
 def balance(target: str, foil: str) -> tuple[str, str]:
     """Title and legend of the map of two classes against each other."""
     return "The difference", f"Orange: {target} rather than {foil}; blue: the other way round"
+
+
+def flipped(pair: Counterfactual, row: int, classes: tuple[str, ...]) -> str:
+    """Whether an edit did what it should, by the classifier's own answer, and if not, why not."""
+    wanted, chances = int(pair.target[row]), pair.after[row].softmax(0)
+    best = int(chances.argmax())
+    sure = percent(float(chances[best]))
+    if bool(pair.flipped[row]):
+        return f"The edit flips the answer to {called(classes, best)} ({sure})."
+    return (
+        f"The edit fails: the answer is {called(classes, best)} ({sure}), and "
+        f"{called(classes, wanted)} has {percent(float(chances[wanted]))}."
+    )
 
 
 def trial(part: Part, share: float, target: str) -> str:
