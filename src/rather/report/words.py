@@ -138,7 +138,10 @@ def region(found: Region, row: int) -> str:
     """What a region does, in a sentence."""
     area = float(found.area[row])
     if not bool(found.found[row]):
-        return f"No {found.kind} region of this ranking decides the answer."
+        return {
+            "kept": "No part of this ranking alone gives the answer.",
+            "removed": "The answer is not lost without any part of this ranking.",
+        }[found.kind]
     if found.kind == "kept":
         if not area:
             return "Nothing need be kept: with all of it filled in, this is the answer too."
