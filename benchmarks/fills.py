@@ -31,7 +31,7 @@ import torch
 from fills_judge import Judge, passes
 from fills_ledger import Ledger
 from fills_scenes import KINDS, scene
-from fills_verdict import Numbers, agreement, means, verdicts
+from fills_verdict import Numbers, agreement, complete, means, seen, verdicts
 from fills_work import CHEATS, DEFAULT, DONORS, PHOTOS, RIVALS, Work, compute
 from harness import ROOT, digest, record, show
 from sheets import sheet
@@ -97,22 +97,27 @@ def run(work: Work, options: argparse.Namespace, folder: Path) -> None:
     if options.fresh:
         ledger.blocks.clear()
     first = work.batches[0]
-    draw(folder / "fills.png", work.infillers, first, work.seed, options.shown, options.cell)
-    compute(work, ledger)
+    if not options.report:
+        draw(folder / "fills.png", work.infillers, first, work.seed, options.shown, options.cell)
+        compute(work, ledger)
+    numbers = ledger.numbers()
+    known = {name: one for name, one in work.infillers.items() if complete(numbers, name)}
     timed = {kind: scene(kind, first, work.seed) for kind in KINDS}
-    times = passes(work.infillers, timed, work.panel[0].classifier, options.rounds)
+    times = passes(known, timed, work.panel[0].classifier, options.rounds)
     settings = {
         "work": repr(work),
         "seed": work.seed,
         "data": f"{PHOTOS.name} sha256:{digest(PHOTOS)}, the first with a visible box",
         "donors": f"{DONORS.name} sha256:{digest(DONORS)}",
         "judges": [judge.name for judge in work.panel],
-        "fills": {name: repr(infiller) for name, infiller in work.infillers.items()},
+        "fills": {name: repr(infiller) for name, infiller in known.items()},
         "timed with a batch of": len(first.images),
         "numbers per photo": "fills.npz",
-        "photos": {name: sum(len(b.images) for b in work.seen(name)) for name in work.infillers},
+        "photos": {
+            f"{name}, {kind}": seen(numbers, name, kind) for name in known for kind in KINDS
+        },
     }
-    report(ledger.numbers(), work.infillers, times, settings, work.panel, folder)
+    report(numbers, known, times, settings, work.panel, folder)
 
 
 def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +141,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3, help="timings of each fill; 0 for none")
     parser.add_argument("--shown", type=int, default=2, help="how many photos stand on the sheet")
     parser.add_argument("--cell", type=int, default=104, help="side of a photo on the sheet")
+    parser.add_argument("--report", action="store_true", help="only of what was computed before")
     parser.add_argument("--fresh", action="store_true", help="compute finished blocks again")
     return parser
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 JUMPS = (4, 2, 1, 1)
 SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
+AROUND = tuple(side for side in product((-1, 0, 1), repeat=2) if any(side))
 AGREEING = 0.02  # squared colour difference that a cell bears for each neighbour it agrees with
 NONE = 2**40  # the shift of cells that copy nothing
 
@@ -98,7 +99,7 @@ def coherent(fits: Fits, hidden: Chosen, shown: Chosen, like: Grid, bounds: Boun
     for jump, (down, right) in product(JUMPS, SIDES):
         grid = shift.view(like.shape)
         offer = _moved(grid, jump * down, jump * right)
-        gain = AGREEING * (_agreeing(grid, offer) - _agreeing(grid, grid))
+        gain = AGREEING * _agreement(grid, offer)
         told = offer.flatten()[hidden]
         rows = row[(hidden + told).clamp(0, len(row) - 1)]
         same = (hidden + told) // like[0].numel() == hidden // like[0].numel()  # image
@@ -119,7 +120,12 @@ def _moved(grid: Grid, down: int, right: int) -> Grid:
     return wide[:, reach - down :, reach - right :][:, :rows, :columns]
 
 
-def _agreeing(grid: Grid, offer: Grid) -> Grid:
-    """How many of the eight neighbours have the shift that a cell is offered."""
-    around = (_moved(grid, *side) for side in product((-1, 0, 1), repeat=2) if any(side))
-    return sum(((near == offer) for near in around), torch.zeros_like(grid))
+def _agreement(grid: Grid, offer: Grid) -> Int[Tensor, "n rows columns"]:
+    """With how many more of its eight neighbours a cell would agree if it took the offer."""
+    wide, (rows, columns) = F.pad(grid, (1, 1, 1, 1), value=NONE), grid.shape[1:]
+    more = torch.zeros_like(grid, dtype=torch.int8)
+    for down, right in AROUND:
+        near = wide[:, 1 - down :, 1 - right :][:, :rows, :columns]
+        more += (near == offer).view(torch.int8)
+        more -= (near == grid).view(torch.int8)
+    return more

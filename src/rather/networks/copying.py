@@ -106,9 +106,9 @@ def _blended(cells: Cells, owner: Grid, hidden: Chosen) -> Cells:
     for (down, right), window in zip(AROUND, _windows(cells), strict=True):
         middle = owners[:, 1 - down :, 1 - right :][:, :rows, :width].flatten()[hidden]
         told = (middle >= 0).to(cells.dtype)[:, None] * window
-        total += told * cells[(middle + down * width + right).clamp(0, len(cells) - 1)]
-        weight += told
-    return total / weight
+        copy = cells[(middle + (down * width + right)).clamp(0, len(cells) - 1)]
+        total, weight = total.addcmul_(copy, told), weight.add_(told)
+    return total.div_(weight)
 
 
 def _windows(like: Cells) -> Float[Tensor, "9 1 values"]:

@@ -133,8 +133,7 @@ class FourierUNet(nn.Module):
             stack += [copy - guess, where]
         residual, gate = self.drawn(torch.cat(stack, 1), copying)
         drawn = guess + F.pixel_shuffle(residual, 2)
-        finer = detail(copy) - detail(torch.lerp(drawn, guess, seen)).detach()
-        both = drawn, gate * where * finer
+        both = drawn, gate * where * detail(copy - torch.lerp(drawn, guess, seen).detach())
         return Made(*(part[..., :height, :width] for part in both))
 
     def drawn(self, stack: Maps, copying: float) -> tuple[Maps, Maps]:
