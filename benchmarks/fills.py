@@ -1,6 +1,6 @@
 """Which fill is the most plausible? Every fill against every other, on photos none was trained on.
 
-    python benchmarks/fills.py [--photos 40] [--weights FILE] [--only MeanColour,Telea] [--fresh]
+    python benchmarks/fills.py [--photos 40] [--slow 16] [--only MeanColour,Telea] [--fresh]
 
 Photos: the first of ILSVRC validation whose official box is seen at 224 px. For box (the official
 one), superpixel (half of 50 SLIC segments), tile (half of those of 16 to 32 px) and pixel-noise
@@ -110,6 +110,7 @@ def run(work: Work, options: argparse.Namespace, folder: Path) -> None:
         "fills": {name: repr(infiller) for name, infiller in work.infillers.items()},
         "timed with a batch of": len(first.images),
         "numbers per photo": "fills.npz",
+        "photos": {name: sum(len(b.images) for b in work.seen(name)) for name in work.infillers},
     }
     report(ledger.numbers(), work.infillers, times, settings, work.panel, folder)
 
@@ -130,8 +131,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="rivals to compute, parted by commas")
     parser.add_argument("--engine", choices=("torch", "openvino"), default="torch")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--slow", type=int, default=0, help="photos for PatchMatch; 0 is all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=3, help="timings of each fill")
+    parser.add_argument("--rounds", type=int, default=3, help="timings of each fill; 0 for none")
     parser.add_argument("--shown", type=int, default=2, help="how many photos stand on the sheet")
     parser.add_argument("--cell", type=int, default=104, help="side of a photo on the sheet")
     parser.add_argument("--fresh", action="store_true", help="compute finished blocks again")
@@ -142,7 +144,13 @@ if __name__ == "__main__":
     chosen = arguments().parse_args()
     run(
         Work(
-            chosen.photos, chosen.weights, chosen.only, chosen.engine, chosen.seed, chosen.workers
+            chosen.photos,
+            chosen.weights,
+            chosen.only,
+            chosen.engine,
+            chosen.seed,
+            chosen.workers,
+            chosen.slow,
         ),
         chosen,
         ROOT / "results",

@@ -201,6 +201,19 @@ def test_a_tiny_run_of_fills_writes_tables_numbers_and_a_sheet(
     assert (tmp_path / "fills.npz").stat().st_mtime_ns == before  # nothing was computed again
 
 
+def test_a_slow_fill_may_see_fewer_photos(
+    bench: Bench, photos: Batch, convolution: Classifier
+) -> None:
+    work = bench.work.Work(photos=6, workers=1, slow=2)
+    panel = [bench.judge.Judge("one", convolution, convolution)]
+    fills = {name: MeanColour() for name in (bench.work.DEFAULT, "PatchMatch")}
+    vars(work).update(batches=[photos, photos], panel=panel, infillers=fills)
+    found = {name: work.block(name, "tile")["features@one"] for name in fills}
+    assert found["PatchMatch"][3:].isnan().all()
+    assert torch.equal(found["PatchMatch"][:3], found[bench.work.DEFAULT][:3])
+    assert found[bench.work.DEFAULT].isfinite().all()
+
+
 def test_the_pointing_game_knows_a_good_map_from_none(
     bench: Bench, photos: Batch, convolution: Classifier, tmp_path: Path
 ) -> None:
