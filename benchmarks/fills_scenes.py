@@ -9,8 +9,8 @@ from torch import Tensor
 from rather import Batch
 from rather.data.segments import slic
 from rather.metrics.curve import Counts, Ranks, rank
-from rather.metrics.fills import image_seeds
 from rather.types import Keep
+from rather.variants import image_seeds
 
 COUNTS = 10  # points of an R-OMS curve
 SEGMENTS, NESTED_SEGMENTS = 50, 200  # superpixels of a hole, and of an R-OMS curve

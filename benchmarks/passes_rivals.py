@@ -1,11 +1,18 @@
-"""The scene of `passes.py`: the photo, and how users call captum and grad-cam on it."""
+"""The scene of `passes.py`: the photo, and how users call captum and grad-cam on it.
 
+Run as a script it does the rivals' defaults on demand, for `passes.py` to time: with malloc as it
+comes, on a network as it was loaded.
+"""
+
+import argparse
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import captum.attr
 import torch
+from elsewhere import serve
 from PIL import Image
 from skimage import data
 from torch import Tensor, nn
@@ -59,16 +66,16 @@ class Scene:
         return explain(explainer, self.fast, self.batch, self.question).heatmaps
 
 
-def scenery(quick: bool = False) -> Scene:
-    """The photo of a cat, and why it is called what it is called."""
+def scenery(quick: bool = False, alone: bool = False) -> Scene:
+    """The photo of a cat, and why it is called what it is called; `alone`: nothing is prepared."""
     plain = load("efficientnet-lite0")
     images = look(Image.fromarray(data.chelsea()), plain.view)[None]
     with torch.no_grad():
         label = plain(images).argmax(1)
     return Scene(
         plain,
-        plain.prepare(),
-        plain.prepare("openvino"),
+        plain if alone else plain.prepare(),
+        plain if alone else plain.prepare("openvino"),
         Batch(images, label, ("chelsea",)),
         stride=16 if quick else 8,
         steps=16 if quick else 50,
@@ -121,6 +128,16 @@ def grad_cam(scene: Scene, frozen: bool) -> Tensor:
     return torch.from_numpy(found)
 
 
+def defaults(scene: Scene) -> dict[str, Callable[[], Tensor]]:
+    """What users get who set nothing."""
+    return {
+        "Occlusion": lambda: captum_occlusion(scene, 1),
+        "Integrated gradients": lambda: captum_path(scene, None),
+        "Grad-CAM": lambda: captum_cam(scene),
+        "Grad-CAM by grad-cam": lambda: grad_cam(scene, frozen=False),
+    }
+
+
 def last_layer(scene: Scene) -> nn.Module:
     return scene.plain.net.get_submodule("bn2")
 
@@ -133,13 +150,13 @@ def equalities(scene: Scene) -> dict[str, float]:
     """The largest difference between maps of the same method, as a share of the largest value.
 
     Integrated gradients in single precision: rounding turns a few ReLUs on or off, so two ways of
-    computing the same sum differ, captum's own with another batch size among them. Double precision
-    tells whether it is the same sum.
+    computing the same sum differ, as captum's own does for a photo whose pixels are one rounding
+    away. Double precision tells whether it is the same sum.
     """
     end, double, path = (
         scene.first_clipped,
         in_double(scene),
-        IntegratedGradients(GREY, scene.steps),
+        IntegratedGradients(GREY, scene.steps, limit=scene.steps),
     )
     cam, theirs = scene.ours(GradCam(), scene.plain), captum_path(scene, 16, MIDPOINTS)
     both = {
@@ -152,13 +169,22 @@ def equalities(scene: Scene) -> dict[str, float]:
             captum_path(double, 16, MIDPOINTS),
         ),
         "Integrated gradients, captum": (scene.ours(path, scene.plain), theirs),
-        "Integrated gradients, captum and itself": (captum_path(scene, 5, MIDPOINTS), theirs),
+        "Integrated gradients, captum and itself one rounding away": (
+            captum_path(nudged(scene), 16, MIDPOINTS),
+            theirs,
+        ),
         "Grad-CAM, captum": (cam, captum_cam(scene)),
         "Grad-CAM, grad-cam (0 to 1)": (zero_to_one(cam), grad_cam(scene, frozen=False)),
     }
     return {
         name: float((one - two).abs().max() / two.abs().max()) for name, (one, two) in both.items()
     }
+
+
+def nudged(scene: Scene) -> Scene:
+    """The photo with every pixel at the next number that there is."""
+    images = scene.batch.images.nextafter(torch.ones(()))
+    return replace(scene, batch=replace(scene.batch, images=images))
 
 
 def in_double(scene: Scene) -> Scene:
@@ -170,3 +196,12 @@ def in_double(scene: Scene) -> Scene:
 def zero_to_one(heatmaps: Tensor) -> Tensor:
     low, high = heatmaps.amin(), heatmaps.amax()
     return (heatmaps - low) / (high - low)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    serve(defaults(scenery(quick=options.quick, alone=True)))

@@ -11,8 +11,9 @@ from rather import Batch, Classifier, fill, measure
 from rather.infillers import Constant, MeanColour
 from rather.metrics import FillError, HiddenLeak, Recreation, Roms
 from rather.metrics.features import distance, features, pooled
-from rather.metrics.fills import drawn, image_seeds, span_mean
+from rather.metrics.fills import drawn, span_mean
 from rather.metrics.likeness import inside, psnr, ssim
+from rather.variants import image_seeds
 
 MEAN = MeanColour()
 

@@ -35,3 +35,25 @@ def test_busy_counts_upwards(quiet: Any) -> None:
     before = quiet.busy()
     sum(range(3_000_000))
     assert quiet.busy() >= before or not quiet.STAT.exists()
+
+
+def test_the_work_of_another_process_is_our_own(
+    quiet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = importlib.import_module("elsewhere")
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import os, sys; sys.path.insert(0, {str(Path(quiet.__file__).parent)!r})\n"
+        "from elsewhere import serve\n"
+        "work, ask = lambda: sum(range(9_000_000)), lambda: os.environ['MALLOC_MMAP_MAX_']\n"
+        "serve({'work': work, 'malloc': ask})\n"
+    )
+    with elsewhere.Elsewhere(script, []) as other:
+        other.do("work")
+        before, own = quiet.worked(), time.process_time()
+        other.do("work")
+        spent, here = quiet.worked() - before, time.process_time() - own
+        assert spent > here + 0.03
+        with pytest.raises(ChildProcessError):
+            other.do("malloc")  # it has no such variable

@@ -64,6 +64,20 @@ def test_a_study_comes_back_equal_in_every_field(
         assert (one.part, one.share, one.infiller) == (other.part, other.share, other.infiller)
         assert same_tensor(one.images, other.images)
         assert same_tensor(one.logits, other.logits)
+    assert [region.kind for region in found.regions] == ["kept", "removed"]
+    for one, other in zip(found.regions, study.regions, strict=True):
+        assert one.infiller == other.infiller
+        for name in ("area", "keep", "images", "logits", "probability", "found"):
+            assert same_tensor(getattr(one, name), getattr(other, name))
+
+
+def test_a_record_without_regions_is_read(named: Classifier, batch: Batch, tmp_path: Path) -> None:
+    write([contrast(Occlusion(Constant(0.25), 4, 4), named, batch, regions=False)], tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["parts"][0]["regions"]  # as an earlier version wrote it
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    (found,) = read(tmp_path)
+    assert found.regions == ()
 
 
 def test_an_explanation_without_foil_and_regions_comes_back(

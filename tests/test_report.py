@@ -82,14 +82,16 @@ def test_what_users_named_is_escaped(study: Study) -> None:
 def test_every_picture_is_described_and_every_link_arrives(study: Study) -> None:
     elements = parsed(page([study, study]))
     pictures = [attributes for name, attributes in elements.found if name == "img"]
-    assert len(pictures) == 4 * (1 + 4 + 1 + 4)  # thumbnail, image and maps, scale, trials
+    assert len(pictures) == 4 * (
+        1 + 4 + 1 + 4 + 2
+    )  # thumbnail, image and maps, scale, trials, regions
     assert sum(not attributes["alt"] for attributes in pictures) == 4  # thumbnails beside names
     ids = {f"#{attributes['id']}" for _, attributes in elements.found if "id" in attributes}
     links = {attributes["href"] for name, attributes in elements.found if name == "a"}
     assert links == ids
     assert len(links) == 4
     levels = [name for name, _ in elements.found if name in ("h1", "h2", "h3")]
-    assert levels == ["h1"] + 4 * ["h2", "h3", "h3", "h3", "h3"]
+    assert levels == ["h1"] + 4 * ["h2", "h3", "h3", "h3", "h3", "h3"]
 
 
 def test_a_page_of_one_image_has_its_question_as_title(study: Study) -> None:
@@ -129,6 +131,17 @@ def test_probabilities_before_and_after_stand_beside_their_pictures(study: Study
         share = float(ASKED.probability(logits)[0])
         assert f"cat {percent(share)}" in text
         assert f"width:{share:.1%}" in text
+
+
+def test_the_smallest_regions_stand_with_what_they_do(study: Study) -> None:
+    words = " ".join(parsed(page([study])).words)
+    kinds = [region.kind for region in study.regions]
+    assert kinds == ["kept", "removed"]
+    for region in study.regions:
+        for row in range(2):
+            share = f"{100 * float(region.area[row]):.1f} % of the image"
+            assert share in words or not bool(region.found[row])
+    assert "How little decides it?" in words
 
 
 def test_a_method_without_infill_gets_no_trials(convolutional: Classifier, batch: Batch) -> None:
@@ -219,6 +232,8 @@ def test_figures_are_pictures_that_can_be_saved(study: Study, tmp_path: Path) ->
         "without-most",
         "without-least",
         "without-rest",
+        "region-kept",
+        "region-removed",
     ]
     for figure in made:
         figure.picture.save(tmp_path / f"{figure.key}.png")

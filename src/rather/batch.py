@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from rather.types import Boxes, Images, Labels, Regions
 
 
@@ -25,6 +27,19 @@ class Batch:
                 f"{len(self.images)} images, {len(self.labels)} labels and {len(self.names)} names "
                 "do not go together; give one label (-1: unknown) and one name per image"
             )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows: slice) -> "Batch":
+        """Neighbouring rows."""
+        return self.at(torch.arange(len(self))[rows].to(self.labels.device))
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on another device."""
+        regions = None if self.regions is None else self.regions.to(device)
+        boxes = None if self.boxes is None else tuple(each.to(device) for each in self.boxes)
+        return Batch(self.images.to(device), self.labels.to(device), self.names, regions, boxes)
 
     def at(self, rows: Labels) -> "Batch":
         """Chosen rows."""

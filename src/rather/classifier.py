@@ -129,11 +129,17 @@ def logits_of(answer: Any) -> Logits:
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
 
 
-def gradient(classifier: Classifier, images: Images, question: Question) -> Images:
-    """Gradient of the question's score with respect to the images; no parameter gets one."""
+def gradient(
+    classifier: Classifier, images: Images, question: Question, softmax: bool = False
+) -> Images:
+    """Gradient of the question's score with respect to the images; no parameter gets one.
+
+    With `softmax` it is that of the target's probability, less the foil's where there is one.
+    """
     with torch.enable_grad():
         leaf = images.detach().requires_grad_()
-        score = question.score(classifier(leaf)).sum()
+        logits = classifier(leaf)
+        score = question.score(logits.softmax(1) if softmax else logits).sum()
         return torch.autograd.grad(score, leaf)[0]
 
 

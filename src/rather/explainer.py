@@ -11,7 +11,9 @@ import torch
 from rather.batch import Batch
 from rather.classifier import Classifier
 from rather.cost import Cost, counting
+from rather.editor import Counterfactual
 from rather.question import Question
+from rather.settling import settle
 from rather.types import Heatmaps, Images, Logits
 
 
@@ -35,7 +37,9 @@ class Explanation:
     """What `explain` returns: the heatmaps with everything a metric or a report needs.
 
     `classifier` and `classes` are the classifier's name and its classes' names, `cost` is what
-    the whole batch cost; the seed is a field of the explainer.
+    the whole batch cost; the seed is a field of the explainer. Where the explainer edits, as with
+    `baseline=Edited(...)`, `counterfactual` is what it came to, and `settled` the explainer as it
+    ran, with the edited pixels pasted.
     """
 
     batch: Batch
@@ -47,6 +51,8 @@ class Explanation:
     classes: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
     versions: Mapping[str, str] = field(default_factory=versions)
+    settled: Explainer | None = None
+    counterfactual: Counterfactual | None = None
 
     @property
     def seed(self) -> int | None:
@@ -70,11 +76,11 @@ def explain(
         logits = classifier(images)
         asked = Question(logits.argmax(1)) if question is None else question
         asked.check(*logits.shape)
-        heatmaps = explainer(classifier, images, asked)
+        settled, pair = settle(explainer, classifier, images, asked)
+        heatmaps = settled(classifier, images, asked)
     _check_heatmaps(heatmaps, batch, explainer)
-    return Explanation(
-        batch, asked, logits, heatmaps, explainer, classifier.name, classifier.names, cost
-    )
+    about = classifier.name, classifier.names, cost, versions()
+    return Explanation(batch, asked, logits, heatmaps, explainer, *about, settled, pair)
 
 
 def check_images(images: Images) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+FIRST = ""  # the keyword of what stands first without one
+
 
 @dataclass(frozen=True)
 class Opaque:
@@ -26,7 +28,8 @@ class Opaque:
 def build(text: str, known: Mapping[str, Any]) -> Any:
     """Build a method from a call of known names with keywords, nested at will; nothing is run.
 
-    A bare name is a call without keywords. Values are literals, methods, or tuples of them.
+    A bare name is a call without keywords. Values are literals, methods, or tuples of them; a
+    method or a string may stand first without its keyword, as in `Edited(PixelAscent())`.
 
     >>> from rather import explainers, infillers
     >>> known = {name: getattr(explainers, name) for name in explainers.__all__}
@@ -75,6 +78,12 @@ def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
     match node:
         case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
             return _method(name, keywords, text, known)
+        case ast.Call(
+            func=ast.Name(id=name),
+            args=[ast.Call() | ast.Name() | ast.Constant(value=str()) as first],
+            keywords=keywords,
+        ):
+            return _method(name, [ast.keyword(FIRST, first), *keywords], text, known)
         case ast.Name(id=name):
             return _method(name, [], text, known)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
@@ -92,13 +101,19 @@ def _method(name: str, keywords: list[ast.keyword], text: str, known: Mapping[st
     method = known[_one_of(known, "method", name)]
     names = list(signature(method).parameters)
     chosen = {
-        _one_of(names, f"field of {name}", str(keyword.arg)): _value(keyword.value, text, known)
+        _one_of(names, f"field of {name}", _field(keyword, names)): _value(
+            keyword.value, text, known
+        )
         for keyword in keywords
     }
     try:
         return method(**chosen)
     except TypeError as error:
         raise ValueError(f"cannot make {name} from {text!r}: {error}") from error
+
+
+def _field(keyword: ast.keyword, names: list[str]) -> str:
+    return str(keyword.arg) if keyword.arg != FIRST else next(iter(names), FIRST)
 
 
 def _one_of(names: Collection[str], kind: str, name: str) -> str:

@@ -5,7 +5,7 @@ image is replaced, and stay when the worst-rated part is?
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -17,6 +17,7 @@ from rather.explainer import Explainer, Explanation, explain
 from rather.infiller import Infiller, filler
 from rather.metrics.curve import rank
 from rather.question import Question
+from rather.region import Kind, Region, smallest
 from rather.types import Images, Keep, Labels, Logits
 
 Part: TypeAlias = Literal["most", "least", "rest"]
@@ -43,12 +44,14 @@ class Study:
     """The explanation of a question, those of its two sides alone, and trials of the answer.
 
     `target` and `foil` ask why either class at all; they are None where there is no foil.
+    `regions` are the smallest that suffices for the answer, and the smallest that costs it.
     """
 
     answer: Explanation
     target: Explanation | None = None
     foil: Explanation | None = None
     removals: tuple[Removal, ...] = ()
+    regions: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
         if any(part.batch is not self.answer.batch for part in self.explanations().values()):
@@ -78,6 +81,7 @@ def contrast(
     question: Question | None = None,
     infiller: Infiller | None = None,
     share: float = 0.2,
+    regions: bool = True,
 ) -> Study:
     """Explain a question and its two sides, and try the answer out.
 
@@ -90,14 +94,19 @@ def contrast(
             made where it has none.
         share: share of the pixels that a trial removes; a larger one moves the answer further and
             the image further from a photo.
+        regions: whether the smallest regions are found, for some 100 passes more an image.
     """
     answer = explain(explainer, classifier, batch, question)
-    removals = tuple(_removals(answer, classifier, infiller or infiller_of(explainer), share))
+    settled = answer.settled or explainer
+    fills = infiller_of(settled) if infiller is None else infiller
+    removals = tuple(_removals(answer, classifier, fills, share))
+    found = tuple(_regions(answer, classifier, fills)) if regions else ()
     target, foil = answer.question.target, answer.question.foil
     if foil is None:
-        return Study(answer, removals=removals)
-    alone = [explain(explainer, classifier, batch, Question(side)) for side in (target, foil)]
-    return Study(answer, *alone, removals=removals)
+        return Study(answer, removals=removals, regions=found)
+    sides = [explain(settled, classifier, batch, Question(side)) for side in (target, foil)]
+    alone = [replace(side, explainer=explainer) for side in sides]
+    return Study(answer, *alone, removals=removals, regions=found)
 
 
 def infiller_of(explainer: Explainer) -> Infiller | None:
@@ -119,6 +128,14 @@ def _removals(
     for part in get_args(Part):
         left = filled(rows, kept(answer, part, share))
         yield Removal(part, share, left, _answers(classifier, left), infiller)
+
+
+def _regions(
+    answer: Explanation, classifier: Classifier, infiller: Infiller | None
+) -> Iterator[Region]:
+    if infiller is not None:
+        for kind in get_args(Kind):
+            yield smallest(answer, classifier, kind, infiller)
 
 
 def kept(answer: Explanation, part: Part, share: float) -> Keep:

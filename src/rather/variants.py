@@ -1,5 +1,6 @@
 """Many variants of a few images, a limited number at a time."""
 
+import zlib
 from collections.abc import Iterator
 
 import torch
@@ -35,3 +36,9 @@ def check_choice(field: str, value: str, known: tuple[str, ...]) -> None:
     """Raise a `ValueError` unless the value is one of those known."""
     if value not in known:
         raise ValueError(f"{field} is one of {', '.join(known)}, not {value!r}")
+
+
+def image_seeds(images: Images, seed: int) -> list[int]:
+    """A seed for each image that depends on its own content alone."""
+    pixels = (images * 255).round().to(torch.uint8).cpu()
+    return [seed + zlib.crc32(image.numpy().tobytes()) for image in pixels]

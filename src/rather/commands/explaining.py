@@ -14,9 +14,9 @@ from rather.commands import asking
 from rather.data.photos import Photos
 from rather.explainer import Explainer
 from rather.progress import track
-from rather.region import Region, smallest
+from rather.region import Region
 from rather.report import figures, page, words
-from rather.study import Study, contrast, infiller_of
+from rather.study import Study, contrast
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,33 +106,21 @@ def _studies(ask: Ask, batches: Iterable[Batch], found: list[Found]) -> Iterator
         here = asking.on(ask.classifier.device, batch)
         question = asking.question(ask.classifier, here, ask.target, ask.foil)
         study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
-        regions = list(_regions(ask, study))
-        found += [_found(ask.classifier, study, regions, row) for row in range(len(batch.names))]
+        found += [_found(ask.classifier, study, row) for row in range(len(batch.names))]
         yield study
 
 
-def _regions(ask: Ask, study: Study) -> Iterator[Region]:
-    infiller = infiller_of(ask.explainer)
-    if infiller is not None:
-        yield smallest(study.answer, ask.classifier, "kept", infiller)
-        yield smallest(study.answer, ask.classifier, "removed", infiller)
-
-
 def _region(region: Region, row: int) -> dict[str, Any]:
-    """What is said of one region of one image."""
-    area, ok = float(region.area[row]), bool(region.found[row])
-    share = f"{100 * area:.1f} % of the image"
-    says = {
-        "kept": f"The best-rated {share} alone still give the answer.",
-        "removed": f"Without the best-rated {share} the answer is lost.",
-    }[region.kind]
-    if not ok:
-        says = f"No {region.kind} region of this ranking decides the answer."
-    probability = float(region.probability[row])
-    return {"area": area, "found": ok, "probability": probability, "says": says}
+    """What programs are told of one region of one image."""
+    return {
+        "area": float(region.area[row]),
+        "found": bool(region.found[row]),
+        "probability": float(region.probability[row]),
+        "says": words.region(region, row),
+    }
 
 
-def _found(classifier: Classifier, study: Study, regions: list[Region], row: int) -> Found:
+def _found(classifier: Classifier, study: Study, row: int) -> Found:
     answer, question = study.answer, study.answer.question
     trials = {part.part: float(question.probability(part.logits)[row]) for part in study.removals}
     return Found(
@@ -143,6 +131,6 @@ def _found(classifier: Classifier, study: Study, regions: list[Region], row: int
         None if question.foil is None else int(question.foil[row]),
         float(question.probability(answer.logits)[row]),
         trials,
-        {region.kind: _region(region, row) for region in regions},
+        {region.kind: _region(region, row) for region in study.regions},
         asking.best(classifier, answer.logits[row], 5),
     )

@@ -9,7 +9,7 @@ import io
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -56,21 +56,14 @@ class Pictures:
 
     def held_out(self, count: int, crop: "Crop") -> Images:
         """Read the central crops of some held-out pictures, always the same ones."""
-        names = sorted(self.names(True) or self.names(), key=lambda pair: _fraction(pair[1] + "v"))
+        names = sorted(self.names(True) or self.names(), key=lambda pair: fraction(pair[1] + "v"))
         found = (read_or_warn(*pair) for pair in names)
         photos = islice((photo for photo in found if photo is not None), count)
         crops = [crop.central(photo) for photo in photos]
         return torch.stack(crops or [crop.central(self._readable(0, 0))])
 
     def _readable(self, seed: int, number: int) -> Image.Image:
-        names = self.names()
-        epoch, place = divmod(number, len(names))
-        first = int(_permutation(len(names), seed, epoch)[place])
-        for offset in range(len(names)):
-            photo = read_or_warn(*names[(first + offset) % len(names)])
-            if photo is not None:
-                return photo
-        raise ValueError(f"none of the {len(names)} pictures in {self.roots} can be read")
+        return readable(self.names(), shuffled(len(self.names()), seed, number))
 
 
 @dataclass(frozen=True)
@@ -115,6 +108,21 @@ def stepped(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "big"))
 
 
+def readable(names: Sequence[tuple[str, str]], first: int) -> Image.Image:
+    """Decode one of some pictures, or the next that can be read."""
+    for offset in range(len(names)):
+        photo = read_or_warn(*names[(first + offset) % len(names)])
+        if photo is not None:
+            return photo
+    raise ValueError(f"none of the {len(names)} pictures, such as {names[0]}, can be read")
+
+
+def shuffled(count: int, seed: int, number: int) -> int:
+    """Which of `count` things comes at a place of an endless list that holds all in each epoch."""
+    epoch, place = divmod(number, count)
+    return int(_permutation(count, seed, epoch)[place])
+
+
 def read_or_warn(root: str, name: str) -> Image.Image | None:
     """Decode one picture to RGB; one that cannot be read is named in a warning."""
     try:
@@ -130,7 +138,7 @@ def _opened(root: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(root)
 
 
-@lru_cache(4)
+@lru_cache(32)
 def _permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
     return torch.randperm(count, generator=stepped(seed, -1 - epoch))
 
@@ -142,8 +150,8 @@ def _split(
     every = [(root, name) for root in roots for name in _listed(root)]
     if not every:
         raise ValueError(f"no pictures in {roots}; looked for {', '.join(sorted(ENDINGS))}")
-    train = tuple(pair for pair in every if _fraction(pair[1]) >= held)
-    rest = tuple(pair for pair in every if _fraction(pair[1]) < held)
+    train = tuple(pair for pair in every if fraction(pair[1]) >= held)
+    rest = tuple(pair for pair in every if fraction(pair[1]) < held)
     return train or tuple(every), rest
 
 
@@ -174,5 +182,5 @@ def _files(root: str) -> Iterator[tuple[str, Callable[[], int]]]:
         raise ValueError(f"{root} is neither a folder nor a zip file of pictures")
 
 
-def _fraction(name: str) -> float:
+def fraction(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48

@@ -59,11 +59,11 @@ class Bbmp:
         return cls(infiller=infiller or Inpainter(), seen_at=1.0)
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
-        def part(images: Images, question: Question) -> Heatmaps:
-            keep = upsampled(self.learned(classifier, images, question), images)[:, 0]
-            return keep - 0.5 if self.objective == "ssr" else 0.5 - keep
+        def part(method: "Bbmp", images: Images, question: Question) -> Heatmaps:
+            keep = upsampled(method.learned(classifier, images, question), images)[:, 0]
+            return keep - 0.5 if method.objective == "ssr" else 0.5 - keep
 
-        return by_images(part, images, question, self.batch)
+        return by_images(self, part, images, question, self.batch)
 
     @torch.enable_grad()
     def learned(self, classifier: Classifier, images: Images, question: Question) -> Grid:

@@ -24,14 +24,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rather.classifier import Classifier
-from rather.explainers.grad_cam import find_layer, last_feature_map
-from rather.explainers.interception import check_complete, check_relus, run_twice, untied
+from rather.explainers.interception import check_relus, check_sums, run_twice, untied
+from rather.explainers.layers import find_layer, last_feature_map
 from rather.explainers.segmenters import Segmenter, Slic
 from rather.infiller import Infiller, fill, seeded
 from rather.infillers import MeanColour
 from rather.optional import need
 from rather.progress import track
 from rather.question import Question
+from rather.settling import at_rows
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_batch
 
@@ -80,7 +81,7 @@ class Captum:
         rows = torch.arange(len(images), device=images.device)[:, None]
         return torch.cat(
             [
-                self.one(kind, classifier, images[row], question.at(row))
+                at_rows(self, row).one(kind, classifier, images[row], question.at(row))
                 for row in track(rows, f"captum's {self.method}")
             ]
         )
@@ -100,7 +101,9 @@ class Captum:
                     f"captum's {self.method} refuses: {error} (modules that run twice: {twice})"
                 ) from error
         if COMPLETE in arguments:
-            check_complete(self.method, classifier, *found)
+            total = found[0].detach().sum()[None]
+            change = total - found[1].detach().mean()
+            check_sums(f"captum's {self.method}", classifier, total, change)
         return heatmap(found, image, whole_pixels="perturbations_per_eval" in arguments)
 
     def made(self, kind: type, classifier: Classifier, image: Images, question: Question) -> Any:

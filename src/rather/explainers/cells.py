@@ -1,7 +1,7 @@
 """Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -9,16 +9,32 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rather.question import Question
+from rather.settling import at_rows
 from rather.types import Heatmaps, Images, PerImage
 
 Grid: TypeAlias = Float[Tensor, "n 1 _ _"]
-Part: TypeAlias = Callable[[Images, Question], Heatmaps]
+Method = TypeVar("Method")
 
 
 def grid_size(images: Images, cell: int) -> tuple[int, int]:
     """Rows and columns of cells of so many pixels; those at the end may be cut."""
     height, width = images.shape[2:]
     return -(-height // cell), -(-width // cell)
+
+
+def grids(images: Images, cell: int, levels: int) -> list[Grid]:
+    """Grids of zeros to be learned: of cells of so many pixels, and of cells ever twice as large.
+
+    >>> [tuple(grid.shape) for grid in grids(torch.zeros(1, 3, 20, 12), 4, 3)]
+    [(1, 1, 5, 3), (1, 1, 3, 2), (1, 1, 2, 1)]
+    """
+    sizes = [grid_size(images, cell * 2**level) for level in range(levels)]
+    return [images.new_zeros(len(images), 1, *size).requires_grad_() for size in sizes]
+
+
+def summed(parts: Sequence[Grid]) -> Grid:
+    """The grids at the size of the first, added up."""
+    return torch.stack([upsampled(part, parts[0]) for part in parts]).sum(0)
 
 
 def upsampled(
@@ -52,7 +68,15 @@ def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
     return hard.to(soft.dtype) + (soft - soft.detach())  # the bracket is exactly 0
 
 
-def by_images(part: Part, images: Images, question: Question, at_once: int) -> Heatmaps:
+def by_images(
+    method: Method,
+    part: Callable[[Method, Images, Question], Heatmaps],
+    images: Images,
+    question: Question,
+    at_once: int,
+) -> Heatmaps:
     """Explain a few images at a time, so that memory is bounded."""
+    if len(images) <= max(1, at_once):
+        return part(method, images, question)
     rows = torch.arange(len(images), device=images.device).split(max(1, at_once))
-    return torch.cat([part(images[row], question.at(row)) for row in rows])
+    return torch.cat([part(at_rows(method, row), images[row], question.at(row)) for row in rows])

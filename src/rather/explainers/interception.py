@@ -6,12 +6,13 @@ uses functions or modules that a method has no rule for, the heatmap would be so
 
 import copy
 from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rather.classifier import Classifier
-from rather.types import Images
+from rather.types import Images, PerImage
 
 RELU = ("GuidedBackprop", "Deconvolution", "GuidedGradCam")
 SLACK = 0.05  # of the score's change that may be missing from a heatmap that must sum to it
@@ -49,20 +50,25 @@ def run_twice(classifier: Classifier, image: Images) -> list[str]:
     return [names[module] for module, count in calls.items() if count > 1]
 
 
-def check_complete(method: str, classifier: Classifier, found: Tensor, missing: Tensor) -> None:
-    """Raise a `ValueError` where a heatmap must sum to the score's change and does not.
+def check_sums(
+    method: str, classifier: Classifier, sums: PerImage, changes: PerImage, slack: float = SLACK
+) -> None:
+    """Raise a `ValueError` where heatmaps must sum to the score's change and do not.
 
     Args:
         method: what it is called.
         classifier: what was explained.
-        found: the heatmap.
-        missing: its sum, less the score's change from each baseline.
+        sums: of the heatmaps.
+        changes: of the score, from baseline to image.
+        slack: share of the larger of the two that may be missing.
     """
-    total, excess = float(found.detach().sum()), float(missing.detach().mean())
-    if abs(excess) <= SLACK * max(abs(total), abs(total - excess)) + 1e-4:
+    allowed = slack * torch.maximum(sums.abs(), changes.abs()) + 1e-4
+    off = ((sums - changes).abs() > allowed).nonzero()[:, 0].tolist()
+    if not off:
         return
+    total, change = float(sums[off[0]]), float(changes[off[0]])
     raise ValueError(
-        f"captum's {method} must sum to {total - excess:.4g} and sums to {total:.4g}: it lost its "
+        f"{method} must sum to {change:.4g} and sums to {total:.4g}: it lost its "
         f"way in {classifier.name}, which has functions or modules that it has no rule for; its "
         f"modules without parameters are {', '.join(without_parameters(classifier))}"
     )
@@ -75,3 +81,16 @@ def without_parameters(classifier: Classifier) -> list[str]:
         if not list(module.children()) and not module.state_dict():
             firsts.setdefault(type(module).__name__, name)
     return [f"{kind} ({name!r})" for kind, name in firsts.items() if kind != "Identity"]
+
+
+def with_rule(
+    classifier: Classifier, rules: Mapping[Collection[str], Callable[[nn.Module], nn.Module]]
+) -> Classifier:
+    """A copy in which modules of certain types, by name, are wrapped by a rule of their own."""
+    copied = untied(classifier)
+    for parent in list(copied.net.modules()):
+        for name, child in parent._modules.items():
+            for kinds, rule in rules.items():
+                if child is not None and type(child).__name__ in kinds:
+                    parent._modules[name] = rule(child)
+    return copied

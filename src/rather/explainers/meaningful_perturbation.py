@@ -96,11 +96,11 @@ class MeaningfulPerturbation:
         )
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
-        def part(images: Images, question: Question) -> Heatmaps:
-            grid = self.learned(classifier, images, question)
-            return 1 - upsampled(grid, images, self.upsample)[:, 0]
+        def part(method: "MeaningfulPerturbation", images: Images, question: Question) -> Heatmaps:
+            grid = method.learned(classifier, images, question)
+            return 1 - upsampled(grid, images, method.upsample)[:, 0]
 
-        return by_images(part, images, question, self.batch)
+        return by_images(self, part, images, question, self.batch)
 
     @torch.enable_grad()
     def learned(self, classifier: Classifier, images: Images, question: Question) -> Grid:

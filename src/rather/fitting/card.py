@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from rather.data.folder import Crop, Pictures
+from rather.data.folder import Crop
 from rather.fitting import checkpoint
 from rather.fitting.plan import Plan
-from rather.fitting.recipe import Recipe
+from rather.fitting.recipe import Recipe, Source
 from rather.networks.weights import packed
 
 IDENTITY = ("recipe", "data", "crop", "batch", "seed")
 
 
-def identity(recipe: Recipe, pictures: Pictures, plan: Plan, crop: Crop) -> dict[str, str]:
+def identity(recipe: Recipe[Any], pictures: Source, plan: Plan, crop: Crop) -> dict[str, str]:
     """What must be equal for a training to go on from a checkpoint."""
     count, held = len(pictures.names()), len(pictures.names(True))
     return {
@@ -39,7 +39,7 @@ def card(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def export(recipe: Recipe, folder: Path, out: Path, half: bool = True, note: str = "") -> Path:
+def export(recipe: Recipe[Any], folder: Path, out: Path, half: bool = True, note: str = "") -> Path:
     """Write the averaged weights of a training that still runs, or was cut short.
 
     Args:

@@ -18,11 +18,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from rather import optional, progress
+from rather.batch import Batch
 from rather.data.folder import Crop, Pictures, stepped
 from rather.fitting import checkpoint, journal
 from rather.fitting.card import card, identity
 from rather.fitting.plan import Plan
-from rather.fitting.recipe import Nets, Recipe, unwrapped
+from rather.fitting.recipe import Nets, Recipe, Source, unwrapped
 from rather.networks.weights import packed
 from rather.types import Images
 
@@ -39,8 +40,8 @@ class Training:
 
 
 def fit(
-    recipe: Recipe,
-    pictures: Pictures | str | Path,
+    recipe: Recipe[Any],
+    pictures: Source | str | Path,
     out: str | Path,
     plan: Plan | None = None,
     crop: Crop | None = None,
@@ -56,7 +57,7 @@ def fit(
 
     Args:
         recipe: what is trained towards what.
-        pictures: folders or zip files of pictures.
+        pictures: folders or zip files of pictures, with labels where the recipe needs some.
         out: the weights file to write.
         plan: how long and how carefully.
         crop: how squares are cut out of the pictures, by default 128 px wide.
@@ -71,12 +72,12 @@ def fit(
     fabric = optional.need("lightning_fabric", "train", "fit").Fabric(
         accelerator=device, devices=devices, num_nodes=nodes, precision=precision
     )
-    source = pictures if isinstance(pictures, Pictures) else Pictures((str(pictures),))
+    source = Pictures((str(pictures),)) if isinstance(pictures, str | Path) else pictures
     return fabric.launch(_run, recipe, source, Path(out), plan or Plan(), crop or Crop())
 
 
 def _run(
-    fabric: Any, recipe: Recipe, pictures: Pictures, out: Path, plan: Plan, crop: Crop
+    fabric: Any, recipe: Recipe[Any], pictures: Source, out: Path, plan: Plan, crop: Crop
 ) -> Path:
     book = journal.Journal(out.with_name(out.name + ".fit"), fabric.is_global_zero)
     fixed = identity(recipe, pictures, plan, crop)
@@ -85,8 +86,8 @@ def _run(
     book.forget_after(training.step)
     steps = range(training.step, plan.steps)
     batches = ahead(pictures, crop, plan, steps, fabric)
-    for images in progress.track(batches, "training", plan.steps, training.step):
-        book.hear(advance(fabric, recipe, plan, training, fabric.to_device(images)))
+    for given in progress.track(batches, "training", plan.steps, training.step):
+        book.hear(advance(fabric, recipe, plan, training, fabric.to_device(given)))
         if training.step % plan.validate_every == 0 or training.step == plan.steps:
             look(recipe, training, held, book)
         book.keep(lambda: this | state(training), plan.save_seconds, training.step == plan.steps)
@@ -99,7 +100,7 @@ def _run(
     return out
 
 
-def begun(fabric: Any, recipe: Recipe, plan: Plan, saved: checkpoint.State | None) -> Training:
+def begun(fabric: Any, recipe: Recipe[Any], plan: Plan, saved: checkpoint.State | None) -> Training:
     """Make networks and optimisers, or restore them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
@@ -119,12 +120,12 @@ def begun(fabric: Any, recipe: Recipe, plan: Plan, saved: checkpoint.State | Non
 
 
 def advance(
-    fabric: Any, recipe: Recipe, plan: Plan, training: Training, images: Images
+    fabric: Any, recipe: Recipe[Any], plan: Plan, training: Training, given: Images | Batch
 ) -> dict[str, torch.Tensor]:
     """Make one step of every network and return the losses."""
     heard, step, scale = {}, training.step, plan.rate(training.step)
     generator = stepped(plan.seed + 1, step * fabric.world_size + fabric.global_rank)
-    for part, loss in recipe.losses(training.nets, images, generator, step):
+    for part, loss in recipe.losses(training.nets, given, generator, step):
         net, optimiser = training.nets[part], training.optimisers[part]
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * scale
@@ -139,11 +140,11 @@ def advance(
 
 
 def ahead(
-    pictures: Pictures, crop: Crop, plan: Plan, steps: range, fabric: Any
-) -> Iterator[Images]:
+    pictures: Source, crop: Crop, plan: Plan, steps: range, fabric: Any
+) -> Iterator[Images | Batch]:
     """Decode the batches of the next few steps in threads, and hand them out in order."""
 
-    def one(step: int) -> Images:
+    def one(step: int) -> Images | Batch:
         part = slice(fabric.global_rank, None, fabric.world_size)
         return pictures.batch(plan.batch, crop, plan.seed, step, part)
 
@@ -156,7 +157,9 @@ def ahead(
 
 
 @torch.no_grad()
-def look(recipe: Recipe, training: Training, held: Images, book: journal.Journal) -> None:
+def look(
+    recipe: Recipe[Any], training: Training, held: Images | Batch, book: journal.Journal
+) -> None:
     """Validate the averaged network, and make a sheet of samples."""
     nets = {name: unwrapped(net) for name, net in training.nets.items()}
     nets[recipe.product] = training.averaged

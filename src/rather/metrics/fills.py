@@ -9,7 +9,6 @@ No number depends on the other images of a batch: holes and orders are drawn fro
 content and the seed.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -27,6 +26,7 @@ from rather.metrics.features import distance, features
 from rather.metrics.likeness import inside
 from rather.question import Question
 from rather.types import Images, Keep, Labels, PerImage
+from rather.variants import image_seeds
 
 Holes = Callable[[Images, torch.Generator], Keep]
 
@@ -208,12 +208,6 @@ def drawn(holes: Holes, images: Images, seed: int) -> Keep:
     """A hole for each image, whatever the other images of the batch are."""
     pairs = zip(images[:, None], image_seeds(images, seed), strict=True)
     return torch.cat([holes(image, seeded(own, image)) for image, own in pairs])
-
-
-def image_seeds(images: Images, seed: int) -> list[int]:
-    """A seed for each image that depends on its own content alone."""
-    pixels = (images * 255).round().to(torch.uint8).cpu()
-    return [seed + zlib.crc32(image.numpy().tobytes()) for image in pixels]
 
 
 def _linear(total: int, counts: int) -> torch.Tensor:

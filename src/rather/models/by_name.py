@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from rather.classifier import Classifier
-from rather.models import from_file, from_timm, from_torchvision, from_transformers, lite
+from rather.models import from_file, from_timm, from_torchvision, from_transformers, lite, trained
 
 SOURCES = {"timm": from_timm.load, "torchvision": from_torchvision.load}
 SOURCES |= {"hf": from_transformers.load}
@@ -17,11 +17,13 @@ def load(name: str, pretrained: bool = True, device: torch.device | str = "cpu")
     """Load a classifier by name, with the view, the normalisation and the classes it was made for.
 
     Args:
-        name: "efficientnet-lite0" (also 1 and 2), "timm:NAME", "torchvision:NAME", "hf:NAME" or
-            "hf:FOLDER", a TorchScript file (.pt, .ts, .torchscript) or a torch.export file (.pt2),
-            or "module:function", called without arguments. What a file cannot say is read from
-            NAME.json beside it; without it the mean, the standard deviation and the view of
-            ImageNet are taken (see `rather.models.from_file`).
+        name: "efficientnet-lite0" (also 1 and 2), "mnist" or another that was trained here, a
+            .safetensors file that `rather fit ClassifierRecipe` wrote, "timm:NAME",
+            "torchvision:NAME", "hf:NAME" or "hf:FOLDER", a TorchScript file (.pt, .ts,
+            .torchscript) or a torch.export file (.pt2), or "module:function", called without
+            arguments. What a file cannot say is read from NAME.json beside it; without it the mean,
+            the standard deviation and the view of ImageNet are taken (see
+            `rather.models.from_file`).
         pretrained: False leaves out the weights, so that nothing is fetched: for tests. Files and
             functions bring theirs all the same.
         device: where it will answer.
@@ -40,6 +42,8 @@ def _find(name: str, pretrained: bool, place: torch.device) -> Classifier:
     source, _, rest = name.partition(":")
     if Path(name).suffix.lower() in from_file.SCRIPTS + from_file.EXPORTS and source not in SOURCES:
         found = from_file.load(name, place)
+    elif name in trained.SHIPPED or Path(name).suffix == ".safetensors":
+        found = trained.load(name, place)
     elif name in lite.SIDES:
         found = lite.load(name, pretrained)
     elif source in SOURCES and rest:
@@ -85,7 +89,13 @@ def _unknown(name: str) -> str:
 
 def _kinds() -> list[str]:
     files = "a .pt, .ts, .torchscript or .pt2 file"
-    return [*lite.SIDES, *(f"{source}:NAME" for source in SOURCES), files, "module:function"]
+    return [
+        *lite.SIDES,
+        *trained.names(),
+        *(f"{source}:NAME" for source in SOURCES),
+        files,
+        "module:function",
+    ]
 
 
 def _device(device: torch.device | str) -> torch.device:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from PIL import Image
 
 from rather.report import colours, words
-from rather.report.figures import Figure, maps, photo, scale_of, trials
+from rather.report.figures import Figure, maps, photo, regions, scale_of, trials
 from rather.report.markup import Markup, picture, tag, together
 from rather.study import Study, infiller_of
+from rather.types import Logits
 
 BEST = 5  # classes that the table lists
 
@@ -19,6 +20,7 @@ def article(study: Study, row: int) -> Markup:
         tag("p", words.answered(study, row), class_="lead"),
         _maps(study, row),
         _trials(study, row),
+        _regions(study, row),
         tag("div", _best(study, row), _making(study), class_="sides"),
     )
 
@@ -49,7 +51,8 @@ def _scale(target: str, foil: str | None, scale: float) -> Markup:
 
 
 def _trials(study: Study, row: int) -> Markup:
-    made = [_trial(study, row, n, figure) for n, figure in enumerate(trials(study, row))]
+    pairs = zip(trials(study, row), study.removals, strict=True)
+    made = [_figure(figure, _odds(study, row, part.logits)) for figure, part in pairs]
     if not made:
         return together()
     target, _ = words.asked(study.answer.question, row, study.answer.classes)
@@ -62,18 +65,26 @@ def _trials(study: Study, row: int) -> Markup:
         "section",
         tag("h3", "Does the answer hold?"),
         tag("p", about, class_="soft"),
-        tag("div", _figure(before, _odds(study, row, None)), *made, class_="row"),
+        tag("div", _figure(before, _odds(study, row, study.answer.logits)), *made, class_="row"),
     )
 
 
-def _trial(study: Study, row: int, number: int, figure: Figure) -> Markup:
-    return _figure(figure, _odds(study, row, number))
+def _regions(study: Study, row: int) -> Markup:
+    pairs = zip(regions(study, row), study.regions, strict=True)
+    made = [_figure(figure, _odds(study, row, part.logits)) for figure, part in pairs]
+    if not made:
+        return together()
+    about = (
+        "Parts were kept, or filled in, from the best-rated pixel on. These are the smallest that "
+        "decide the answer, among the sizes that were tried."
+    )
+    title, reading = tag("h3", "How little decides it?"), tag("p", about, class_="soft")
+    return tag("section", title, reading, tag("div", *made, class_="row few"))
 
 
-def _odds(study: Study, row: int, number: int | None) -> Markup:
+def _odds(study: Study, row: int, logits: Logits) -> Markup:
     """The probabilities of the image, or of a trial with it."""
     answer = study.answer
-    logits = answer.logits if number is None else study.removals[number].logits
     target, foil = words.asked(answer.question, row, answer.classes)
     chances, question = logits[row].softmax(0), answer.question
     share = float(question.probability(logits)[row])

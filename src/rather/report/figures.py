@@ -34,8 +34,8 @@ class Figure:
 
 
 def figures(study: Study, row: int) -> list[Figure]:
-    """Every figure of one image: the photo, the maps on one shared scale, and the trials."""
-    return [photo(study, row), *maps(study, row), *trials(study, row)]
+    """Every figure of one image: the photo, the maps on one scale, the trials, the regions."""
+    return [photo(study, row), *maps(study, row), *trials(study, row), *regions(study, row)]
 
 
 def photo(study: Study, row: int) -> Figure:
@@ -68,6 +68,17 @@ def trials(study: Study, row: int) -> Iterator[Figure]:
         title = words.trial(removal.part, removal.share, target)
         about = f"{title}; the rest is filled in by {removal.infiller}"
         yield Figure(f"without-{removal.part}", title, about, shown(removal.images[row]))
+
+
+def regions(study: Study, row: int) -> Iterator[Figure]:
+    """What is left of the image by the smallest regions that decide the answer."""
+    for region in study.regions:
+        title = words.region(region, row)
+        about = f"{title} The rest is filled in by {region.infiller}"
+        if region.kind == "removed":
+            about = f"{title} It is filled in by {region.infiller}"
+        picture = shown(region.images[row])
+        yield Figure(f"region-{region.kind}", title, about, picture)
 
 
 def scale_of(study: Study, row: int) -> float:

@@ -3,6 +3,7 @@
 import math
 
 from rather.question import Question
+from rather.region import Region
 from rather.study import Part, Study
 
 
@@ -117,3 +118,13 @@ def trial(part: Part, share: float, target: str) -> str:
         "least": f"Without {some} least for {target}",
         "rest": f"Only {some} most for {target}",
     }[part]
+
+
+def region(found: Region, row: int) -> str:
+    """What a region does, in a sentence."""
+    share = f"{100 * float(found.area[row]):.1f} % of the image"
+    if not bool(found.found[row]):
+        return f"No {found.kind} region of this ranking decides the answer."
+    if found.kind == "kept":
+        return f"The best-rated {share} alone still give the answer."
+    return f"Without the best-rated {share} the answer is lost."

@@ -1,0 +1,183 @@
+"""What removal takes over the passes that it needs: LIME, RISE, occlusion, MP and FIDO.
+
+The unit is the wall time of the same number of raw passes at torch's best, as in `passes.py`; where
+the shipped in-painter fills, that of its passes too. Rivals run in a second process, with malloc as
+it comes, on the network as it was loaded. Memory is the most that a fresh process ever held.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from elsewhere import Elsewhere
+from harness import record
+from passes import Case, measured, raw
+from passes_rivals import Scene, scenery
+from removal_rivals import captum_lime
+
+from rather import Explainer, Question
+from rather.explainers import Fido, Lime, MeaningfulPerturbation, Occlusion, Rise
+from rather.infillers import MeanColour, default
+from rather.memory import ENVIRONMENT, keep_memory
+
+IMAGES = 8  # of a mask optimisation, which is made for several images together
+BARS = {"cheap": 1.10, "optimised": 1.15}
+MEMORY = "--memory-of"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer passes and rounds")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(MEMORY, type=int, default=0, help="LIME with so many samples, once")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    if options.memory_of:
+        print(peak(options.memory_of))
+        return 0
+    samples, rounds, tries = (64, 1, 1) if options.quick else (1000, options.rounds, 3)
+    scene = scenery(quick=options.quick)
+    said = ["--samples", str(samples), "--threads", str(options.threads)]
+    with Elsewhere(Path(__file__).with_name("removal_rivals.py"), said) as users:
+        every = cases(scene, users, samples)
+        rows = [row for case in every for row in measured(case, rounds, tries)]
+    held = {str(count): held_by(count) for count in (samples, 10 * samples)}
+    print("MiB held by LIME, by samples:", held)
+    settings = {"rounds": rounds, "images together": IMAGES, "photo": "skimage chelsea"}
+    name = "removal-quick" if options.quick else "removal"
+    record(name, "Wall time over the raw passes, Lite0 at 224", rows, settings, memory=held)
+    return 0
+
+
+def cases(scene: Scene, users: Elsewhere, samples: int) -> list[Case]:
+    """What is timed, and beside what."""
+    lime, rise, cheap = Lime(samples=samples), Rise(samples=samples), BARS["cheap"]
+    steps = max(1, samples // 50)
+    several = repeated(scene)
+    mask = MeaningfulPerturbation(steps=steps)
+    fido = Fido(MeanColour(), steps=steps, samples=2)
+    return [
+        Case(
+            f"LIME, {samples} F",
+            {
+                "raw, 16 a batch": raw(scene, samples, 16),
+                "ours": lambda: scene.ours(lime, scene.fast),
+                "ours, OpenVINO": lambda: scene.ours(lime, scene.openvino),
+                "captum, defaults": users.job("LIME"),
+                "captum, 16 a batch, our malloc": lambda: captum_lime(scene, samples, 16),
+            },
+            cheap,
+        ),
+        Case(
+            f"RISE, {samples} F",
+            {
+                "raw, 16 a batch": raw(scene, samples, 16),
+                "ours": lambda: scene.ours(rise, scene.fast),
+                "ours, OpenVINO": lambda: scene.ours(rise, scene.openvino),
+                "a user's loop, defaults": users.job("RISE"),
+            },
+            cheap,
+        ),
+        alone(scene, Occlusion(), "Occlusion, 196 F", 196, cheap),
+        optimised(several, mask, f"MP, {steps * IMAGES} FB", steps * IMAGES),
+        optimised(several, fido, f"FIDO, {2 * steps * IMAGES} FB", 2 * steps * IMAGES),
+        painted(scene, Lime(default(), samples=samples), samples),
+        painted_optimised(several, replace(fido, infiller=default()), 2 * steps * IMAGES),
+    ]
+
+
+def repeated(scene: Scene) -> Scene:
+    """The photo, its mirror image and both again: several images at once."""
+    one = scene.batch
+    images = torch.cat([one.images, one.images.flip(3)]).repeat(IMAGES // 2, 1, 1, 1)
+    names = tuple(f"{one.names[0]} {number}" for number in range(IMAGES))
+    labels = one.labels.repeat(IMAGES)
+    return replace(scene, batch=replace(one, images=images, labels=labels, names=names))
+
+
+def alone(scene: Scene, method: Explainer, title: str, passes: int, bar: float) -> Case:
+    """A method beside nothing but its raw passes."""
+    jobs = {
+        "raw, 16 a batch": raw(scene, passes, 16),
+        "ours": lambda: scene.ours(method, scene.fast),
+        "ours, OpenVINO": lambda: scene.ours(method, scene.openvino),
+    }
+    return Case(title, jobs, bar)
+
+
+def optimised(scene: Scene, method: Explainer, title: str, passes: int) -> Case:
+    """A mask optimiser, which needs gradients, beside its raw passes."""
+    first = replace(scene, batch=scene.batch.at(torch.tensor([0])))
+    jobs = {
+        "raw, 16 a batch": raw(first, passes, 16, gradient=True),
+        "ours": lambda: method(scene.fast, scene.batch.images, asked(scene)),
+    }
+    return Case(title, jobs, BARS["optimised"])
+
+
+def asked(scene: Scene) -> Question:
+    return Question(scene.batch.labels)
+
+
+def painted(scene: Scene, method: Lime, passes: int) -> Case:
+    """LIME with the shipped in-painter; its passes count as raw ones too."""
+    net, fills = raw(scene, passes, 16), filling(scene, passes)
+    jobs = {
+        "raw, both networks": lambda: (net(), fills()),
+        "ours": lambda: scene.ours(method, scene.fast),
+    }
+    return Case(f"LIME in-painted, {passes} F + {passes} G", jobs, BARS["cheap"])
+
+
+def painted_optimised(scene: Scene, method: Fido, passes: int) -> Case:
+    """FIDO with the shipped in-painter."""
+    first = replace(scene, batch=scene.batch.at(torch.tensor([0])))
+    net, fills = raw(first, passes, 16, gradient=True), filling(first, passes)
+    jobs = {
+        "raw, both networks": lambda: (net(), fills()),
+        "ours": lambda: method(scene.fast, scene.batch.images, asked(scene)),
+    }
+    return Case(f"FIDO in-painted, {passes} FB + {passes} G", jobs, BARS["optimised"])
+
+
+def filling(scene: Scene, passes: int) -> Callable[[], None]:
+    """A loop of bare passes through the shipped in-painter: half of all pixels hidden."""
+    images, infiller = scene.batch.images[:1].repeat(16, 1, 1, 1), default()
+    keep = (
+        torch.rand(images[:, :1].shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    ).float()
+
+    def fill() -> None:
+        for start in range(0, passes, 16):
+            size = min(16, passes - start)
+            infiller(images[:size], keep[:size], torch.Generator())
+
+    return fill
+
+
+def held_by(samples: int) -> float:
+    """MiB that a fresh process held at most while LIME drew so many samples."""
+    command = [sys.executable, __file__, MEMORY, str(samples)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak(samples: int) -> float:
+    """MiB that this process held at most, LIME with so many samples done."""
+    keep_memory()
+    scene = scenery(alone=True)
+    fast = scene.plain.prepare()
+    scene.ours(Lime(samples=samples), fast)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    if not ENVIRONMENT.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ENVIRONMENT})
+    sys.exit(main())

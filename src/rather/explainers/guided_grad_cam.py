@@ -1,0 +1,98 @@
+"""Guided Grad-CAM: the fine lines of guided backpropagation where Grad-CAM is warm.
+
+Source: Springenberg et al., Striving for Simplicity, 2014, arXiv:1412.6806 (guided
+backpropagation); Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391; against a counterfactual
+D-GGC of Eckstein, Bates, Jefferis and Funke, Discriminative Attribution from Counterfactuals, 2021,
+arXiv:2109.13412.
+
+Differs: ReLUs are replaced in a copy of the network rather than hooked, so that ReLU6 counts and
+modules may run twice; both factors keep their signs. Swapping target and foil does not turn the
+sign: guided gradients are not linear in the score, and a product of two is even.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from rather.classifier import Classifier, gradient
+from rather.explainers.baselines import SIDES, Side, asked
+from rather.explainers.cells import by_images
+from rather.explainers.grad_cam import GradCam
+from rather.explainers.interception import with_rule
+from rather.infiller import Infiller
+from rather.question import Question
+from rather.types import Heatmaps, Images
+from rather.variants import check_batch, check_choice
+
+GUIDED = frozenset({"ReLU", "ReLU6"})
+
+
+@dataclass(frozen=True)
+class GuidedGradCam:
+    """Rates pixels by their guided gradient times the Grad-CAM at their place.
+
+    Args:
+        baseline: fills the whole frame, for Grad-CAM; None: the plain one.
+        layer: dotted name of Grad-CAM's layer; empty: the last that answers with a feature map.
+        grid: turns the layer's answer into (n, c, h, w), where it is not so.
+        pooled: with a baseline, whether Grad-CAM averages gradients over the layer's map.
+        side: "both" explains the question, "image" the target alone, "baseline" the foil alone.
+        seed: for baselines that draw at random.
+        batch: images at once; None: what the classifier is fastest with. Changes no result.
+
+    Raises:
+        ValueError: no module of the network is a ReLU or ReLU6, so there is nothing to guide.
+    """
+
+    baseline: Infiller | None = None
+    layer: str = ""
+    grid: Callable[[Tensor], Tensor] | None = None
+    pooled: bool = False
+    side: Side = "both"
+    seed: int = 0
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("side", self.side, SIDES)
+        check_batch(self.batch)
+
+    @classmethod
+    def as_published(cls, baseline: Infiller | None = None, layer: str = "") -> "GuidedGradCam":
+        """As in DAPI: the foil's logit; the last conv is to be named."""
+        return cls(baseline, layer, side="image" if baseline is None else "baseline")
+
+    def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+        if not any(type(each).__name__ in GUIDED for each in classifier.net.modules()):
+            raise ValueError(
+                f"GuidedGradCam guides the gradient of ReLU and ReLU6 modules, and "
+                f"{classifier.name} has none; take GradCam or IntegratedGradients"
+            )
+        guided = with_rule(classifier, {GUIDED: Guided})
+
+        def part(method: "GuidedGradCam", images: Images, question: Question) -> Heatmaps:
+            cam = method.cam()(classifier, images, question)
+            lines = gradient(guided, images, asked(method.side, question))
+            return (lines * cam[:, None]).sum(1)
+
+        return by_images(self, part, images, question, self.batch or classifier.batch)
+
+    def cam(self) -> GradCam:
+        """The Grad-CAM that is multiplied."""
+        return GradCam(
+            self.layer, self.grid, True, self.baseline, self.pooled, self.side, self.seed
+        )
+
+
+class Guided(nn.Module):
+    """A ReLU that hands no negative gradient back."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = self.activation(inputs)
+        if outputs.requires_grad:
+            outputs.register_hook(lambda slope: slope.clamp(min=0))
+        return outputs

@@ -1,0 +1,99 @@
+"""The generator and the critic of GANMEX: StarGAN's, with the classifier as the class head.
+
+Source: Shih, Tien and Karnin, GANMEX, arXiv:2011.06015; Choi et al., StarGAN, arXiv:1711.09020.
+Differs: the third down-sampling block keeps its norm; instance norm has no running statistics;
+sides are padded to a multiple of 4 inside.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rather.types import Images, Labels, PerImage
+
+
+class StarGenerator(nn.Module):
+    """Turns images into the same images as they might look in another class.
+
+    Args:
+        labels: the classifier's number of each class that can be asked for.
+        width: channels at full resolution; cost grows with its square.
+        blocks: residual blocks at a quarter of the resolution.
+        channels: 1 makes grey images, 3 colour.
+    """
+
+    def __init__(
+        self, labels: Sequence[int], width: int = 64, blocks: int = 6, channels: int = 3
+    ) -> None:
+        super().__init__()
+        self.settings = {"labels": list(labels), "width": width, "blocks": blocks}
+        self.settings |= {"channels": channels}
+        w, self.labels, self.channels = width, tuple(labels), channels
+        self.layers = nn.Sequential(
+            *_unit(nn.Conv2d(channels + len(labels), w, 7, padding=3, bias=False)),
+            *_unit(nn.Conv2d(w, 2 * w, 4, 2, 1, bias=False)),
+            *_unit(nn.Conv2d(2 * w, 4 * w, 4, 2, 1, bias=False)),
+            *(Residual(4 * w) for _ in range(blocks)),
+            *_unit(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False)),
+            *_unit(nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False)),
+            nn.Conv2d(w, channels, 7, padding=3, bias=False),
+        )
+
+    def forward(self, images: Images, wanted: Labels) -> Images:
+        """Images of the classes at the places `wanted` of `labels`."""
+        height, width = images.shape[2:]
+        shown = images.mean(1, keepdim=True) if self.channels == 1 else images
+        padded = F.pad(2 * shown - 1, (0, -width % 4, 0, -height % 4), mode="replicate")
+        one_hot = F.one_hot(wanted, len(self.labels)).to(padded)[:, :, None, None]
+        asked = one_hot.expand(-1, -1, *padded.shape[2:])
+        made = torch.tanh(self.layers(torch.cat([padded, asked], 1)))[..., :height, :width]
+        return ((made + 1) / 2).expand(-1, 3, -1, -1)
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_unit(nn.Conv2d(channels, channels, 3, padding=1, bias=False)),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.InstanceNorm2d(channels, affine=True),
+        )
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        return x + self.layers(x)
+
+
+class StarCritic(nn.Module):
+    """Scores images: the higher, the more they look real.
+
+    Args:
+        side: of the images; it decides how many layers there are.
+        width: channels of the first layer; each has twice as many as the one before.
+        channels: 1 looks at grey, 3 at colour.
+    """
+
+    def __init__(self, side: int, width: int = 64, channels: int = 3) -> None:
+        super().__init__()
+        self.channels = channels
+        widths = [channels]
+        while side >= 3 and len(widths) <= 6:
+            widths.append(width * 2 ** (len(widths) - 1))
+            side //= 2
+        layers = [(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.01)) for a, b in pairwise(widths)]
+        self.layers = nn.Sequential(*(part for pair in layers for part in pair))
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
+
+    def forward(self, images: Images) -> PerImage:
+        shown = images[:, :1] if self.channels == 1 else images
+        return self.score(self.layers(2 * shown - 1)).mean((1, 2, 3))
+
+
+def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
+    channels = int(str(getattr(layer, "out_channels", 0)))
+    return layer, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()
