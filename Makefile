@@ -26,6 +26,12 @@ bench: $(VENV)/dev.done
 	$(BIN)/python benchmarks/passes.py
 	$(BIN)/python benchmarks/pointing.py
 	$(BIN)/python benchmarks/fills.py
+	$(BIN)/python benchmarks/removal.py
+	$(BIN)/python benchmarks/schedules.py
+	$(BIN)/python benchmarks/claims_removal.py
+	$(BIN)/python benchmarks/claims_fido.py
+	$(BIN)/python benchmarks/sensitivity.py
+	$(BIN)/python benchmarks/counterfactuals.py mnist
 
 $(VENV)/pip.done:
 	$(PYTHON) -m venv $(VENV)

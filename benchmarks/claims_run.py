@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from claims_ledger import Ledger
-from claims_verdict import Measured, Photos, summary, thresholds
+from claims_verdict import Measured, Photos, agreement, summary, thresholds
 from claims_work import Row, data, judge, photos, work
 from harness import record, show
 
@@ -86,6 +86,7 @@ def report(benchmark: Benchmark, ledger: Ledger, classifier: str, folder: Path) 
         settings,
         folder,
         means=means,
+        agreement=agreement(numbers, benchmark.measured),
         thresholds=thresholds(numbers, benchmark.measured),
     )
 

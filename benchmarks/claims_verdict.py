@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 from harness import bootstrap
+from scipy.stats import kendalltau, rankdata
 
 Photos: TypeAlias = Mapping[str, Mapping[str, float]]  # by photo, by name of the number
 
@@ -128,3 +130,28 @@ def thresholds(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> d
         for each in measured
         if each.choose
     }
+
+
+def mean_ranks(numbers: Mapping[str, Photos], measured: Measured) -> dict[str, float]:
+    """Mean place of every row over the photos that all rows have; 1 is best."""
+    columns = {row: own for row in numbers if (own := measured.of(numbers[row]))}
+    common = sorted(set.intersection(*map(set, columns.values()))) if columns else []
+    if not common:
+        return {}
+    table = np.array([[own[photo] for photo in common] for own in columns.values()])
+    table = table[:, np.isfinite(table).all(0)]
+    places = rankdata(table if measured.lower else -table, axis=0).mean(1)
+    return dict(zip(columns, places.tolist(), strict=True))
+
+
+def agreement(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Do two measures put the rows in one order? Kendall's tau of their mean ranks."""
+    ranks = {each.name: mean_ranks(numbers, each) for each in measured}
+    found = []
+    for one, other in combinations(ranks, 2):
+        rows = [row for row in ranks[one] if row in ranks[other]]
+        if len(rows) > 1:
+            pair = [[ranks[name][row] for row in rows] for name in (one, other)]
+            tau = float(np.asarray(kendalltau(*pair))[0])
+            found.append({"measure": one, "and": other, "rows": len(rows), "tau": tau})
+    return found

@@ -1,6 +1,6 @@
 """Which fill is the most plausible? Every fill against every other, on photos none was trained on.
 
-    python benchmarks/fills.py [--photos 40] [--weights FILE] [--only MeanColour,Telea] [--fresh]
+    python benchmarks/fills.py [--photos 40] [--slow 16] [--only MeanColour,Telea] [--fresh]
 
 Photos: the first of ILSVRC validation whose official box is seen at 224 px. For box (the official
 one), superpixel (half of 50 SLIC segments), tile (half of those of 16 to 32 px) and pixel-noise
@@ -31,7 +31,7 @@ import torch
 from fills_judge import Judge, passes
 from fills_ledger import Ledger
 from fills_scenes import KINDS, scene
-from fills_verdict import Numbers, agreement, means, verdicts
+from fills_verdict import Numbers, agreement, complete, means, seen, verdicts
 from fills_work import CHEATS, DEFAULT, DONORS, PHOTOS, RIVALS, Work, compute
 from harness import ROOT, digest, record, show
 from sheets import sheet
@@ -97,21 +97,27 @@ def run(work: Work, options: argparse.Namespace, folder: Path) -> None:
     if options.fresh:
         ledger.blocks.clear()
     first = work.batches[0]
-    draw(folder / "fills.png", work.infillers, first, work.seed, options.shown, options.cell)
-    compute(work, ledger)
+    if not options.report:
+        draw(folder / "fills.png", work.infillers, first, work.seed, options.shown, options.cell)
+        compute(work, ledger)
+    numbers = ledger.numbers()
+    known = {name: one for name, one in work.infillers.items() if complete(numbers, name)}
     timed = {kind: scene(kind, first, work.seed) for kind in KINDS}
-    times = passes(work.infillers, timed, work.panel[0].classifier, options.rounds)
+    times = passes(known, timed, work.panel[0].classifier, options.rounds)
     settings = {
         "work": repr(work),
         "seed": work.seed,
         "data": f"{PHOTOS.name} sha256:{digest(PHOTOS)}, the first with a visible box",
         "donors": f"{DONORS.name} sha256:{digest(DONORS)}",
         "judges": [judge.name for judge in work.panel],
-        "fills": {name: repr(infiller) for name, infiller in work.infillers.items()},
+        "fills": {name: repr(infiller) for name, infiller in known.items()},
         "timed with a batch of": len(first.images),
         "numbers per photo": "fills.npz",
+        "photos": {
+            f"{name}, {kind}": seen(numbers, name, kind) for name in known for kind in KINDS
+        },
     }
-    report(ledger.numbers(), work.infillers, times, settings, work.panel, folder)
+    report(numbers, known, times, settings, work.panel, folder)
 
 
 def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,10 +136,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="rivals to compute, parted by commas")
     parser.add_argument("--engine", choices=("torch", "openvino"), default="torch")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--slow", type=int, default=0, help="photos for PatchMatch; 0 is all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=3, help="timings of each fill")
+    parser.add_argument("--rounds", type=int, default=3, help="timings of each fill; 0 for none")
     parser.add_argument("--shown", type=int, default=2, help="how many photos stand on the sheet")
     parser.add_argument("--cell", type=int, default=104, help="side of a photo on the sheet")
+    parser.add_argument("--report", action="store_true", help="only of what was computed before")
     parser.add_argument("--fresh", action="store_true", help="compute finished blocks again")
     return parser
 
@@ -142,7 +150,13 @@ if __name__ == "__main__":
     chosen = arguments().parse_args()
     run(
         Work(
-            chosen.photos, chosen.weights, chosen.only, chosen.engine, chosen.seed, chosen.workers
+            chosen.photos,
+            chosen.weights,
+            chosen.only,
+            chosen.engine,
+            chosen.seed,
+            chosen.workers,
+            chosen.slow,
         ),
         chosen,
         ROOT / "results",

@@ -39,12 +39,17 @@ class Ledger:
         partial.replace(self.path)
 
     def numbers(self) -> Numbers:
-        """One array of numbers per fill, kind of hole and measure."""
+        """One array of numbers per fill, kind of hole and measure, NaN for photos not seen."""
         keys = {name: name.split("|") for name in self.blocks}
-        return {
+        found = {
             (one, kind, measure): self.blocks[name].astype(np.float64)
             for name, (one, kind, measure) in keys.items()
             if measure != "made by"
+        }
+        most = max(map(len, found.values()), default=0)
+        return {
+            key: np.pad(own, (0, most - len(own)), constant_values=np.nan)
+            for key, own in found.items()
         }
 
 

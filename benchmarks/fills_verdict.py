@@ -42,6 +42,17 @@ def values(numbers: Numbers, criterion: Criterion, fill: str, kind: str, judge: 
     return numbers[fill, kind, f"{criterion.measure}@{judge}"] if alone is None else alone
 
 
+def complete(numbers: Numbers, fill: str) -> bool:
+    """Whether a fill was judged for every kind of hole."""
+    return all(any(key[:2] == (fill, kind) for key in numbers) for kind in KINDS)
+
+
+def seen(numbers: Numbers, fill: str, kind: str) -> int:
+    """On how many photos a fill was judged."""
+    own = [values for key, values in numbers.items() if key[:2] == (fill, kind)]
+    return int(np.isfinite(own).any(0).sum())
+
+
 def means(numbers: Numbers, fills: Sequence[str], judge: str) -> list[dict[str, Any]]:
     """A row for each kind of hole and fill: mean and 95 % interval of every measure."""
     rows = []

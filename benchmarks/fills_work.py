@@ -14,6 +14,7 @@ from fills_ledger import Ledger, made_by
 from fills_scenes import KINDS, Scene, scene
 from harness import DATA
 from rich.progress import track
+from torch.nn import functional as F
 
 from rather import Batch, Infiller
 from rather import infillers as fills
@@ -36,6 +37,7 @@ RIVALS = (
     "PatchMatch",
 )
 BESIDE = ("NearestDonor",)
+SLOW = ("PatchMatch",)  # 30 to 70 classifier passes an image
 CHEATS = ("Blur (cheat)", "Identity (cheat)")
 
 
@@ -105,6 +107,8 @@ class Work:
         engine: of passes without features.
         seed: draws holes, and feeds fills that draw at random.
         workers: processes with one thread each; 1 works in this process, with all its threads.
+        slow: how many of the photos `SLOW` fills see, in whole batches; 0 is all. Comparisons with
+            them are over these photos.
     """
 
     photos: int
@@ -113,6 +117,7 @@ class Work:
     engine: str = "torch"
     seed: int = 0
     workers: int = 2
+    slow: int = 0
 
     @cached_property
     def infillers(self) -> dict[str, Infiller]:
@@ -131,21 +136,28 @@ class Work:
     def scenes(self, kind: str) -> list[Scene]:
         return [scene(kind, batch, self.seed) for batch in self.batches]
 
+    def seen(self, name: str) -> list[Batch]:
+        """The photos that a fill is judged on."""
+        few = -(-self.slow // len(self.batches[0].images))
+        return self.batches[: few or None] if name in SLOW else self.batches
+
     def block(self, name: str, kind: str) -> dict[str, PerImage]:
-        """Every measure of one fill for one kind of hole."""
-        parts = [
-            evaluate(self.infillers[name], each, self.panel, self.seed)
-            for each in _scenes(self, kind)
-        ]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        """Every measure of one fill for one kind of hole; NaN for photos it did not see."""
+        scenes = _scenes(self, kind)[: len(self.seen(name))]
+        parts = [evaluate(self.infillers[name], each, self.panel, self.seed) for each in scenes]
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        count = sum(len(batch.images) for batch in self.batches)
+        return {
+            name: F.pad(own, (0, count - len(own)), value=torch.nan) for name, own in whole.items()
+        }
 
 
 def compute(work: Work, ledger: Ledger) -> None:
-    """Fill in every block that the ledger does not hold yet, the slowest fill first."""
+    """Fill in every block that the ledger does not hold yet, the slowest fill last."""
     judged = f"lite0, lite2 by {work.engine}"
-    names = sorted(work.infillers, key=lambda name: name != "PatchMatch")
+    names = sorted(work.infillers, key=lambda name: name in SLOW)
     keys = {
-        (name, kind): made_by(work.infillers[name], kind, work.batches, judged, work.seed)
+        (name, kind): made_by(work.infillers[name], kind, work.seen(name), judged, work.seed)
         for name in names
         for kind in KINDS
     }

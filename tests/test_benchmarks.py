@@ -185,7 +185,7 @@ def test_a_tiny_run_of_fills_writes_tables_numbers_and_a_sheet(
     panel = [bench.judge.Judge(name, convolution, convolution) for name in ("one", "two")]
     fills = {bench.work.DEFAULT: LocalMean(), "MeanColour": MeanColour(), "Harmonic": Constant()}
     vars(work).update(batches=[photos], panel=panel, infillers=fills)
-    options = argparse.Namespace(fresh=False, shown=1, cell=24, rounds=1)
+    options = argparse.Namespace(fresh=False, report=False, shown=1, cell=24, rounds=1)
     bench.fills.run(work, options, tmp_path)
     found = json.loads((tmp_path / "fills.json").read_text("utf-8"))
     assert found["settings"]["seed"] == 4
@@ -199,6 +199,27 @@ def test_a_tiny_run_of_fills_writes_tables_numbers_and_a_sheet(
     before = (tmp_path / "fills.npz").stat().st_mtime_ns
     bench.fills.run(work, options, tmp_path)
     assert (tmp_path / "fills.npz").stat().st_mtime_ns == before  # nothing was computed again
+    assert found["settings"]["photos"]["Harmonic, tile"] == 3
+    (tmp_path / "fills.png").unlink()
+    options.report, options.rounds = True, 0
+    vars(work)["infillers"]["Telea"] = Constant(1.0)  # of which the ledger knows nothing
+    bench.fills.run(work, options, tmp_path)
+    again = json.loads((tmp_path / "fills.json").read_text("utf-8"))
+    assert again["rows"] == found["rows"]
+    assert not (tmp_path / "fills.png").exists()
+
+
+def test_a_slow_fill_may_see_fewer_photos(
+    bench: Bench, photos: Batch, convolution: Classifier
+) -> None:
+    work = bench.work.Work(photos=6, workers=1, slow=2)
+    panel = [bench.judge.Judge("one", convolution, convolution)]
+    fills = {name: MeanColour() for name in (bench.work.DEFAULT, "PatchMatch")}
+    vars(work).update(batches=[photos, photos], panel=panel, infillers=fills)
+    found = {name: work.block(name, "tile")["features@one"] for name in fills}
+    assert found["PatchMatch"][3:].isnan().all()
+    assert torch.equal(found["PatchMatch"][:3], found[bench.work.DEFAULT][:3])
+    assert found[bench.work.DEFAULT].isfinite().all()
 
 
 def test_the_pointing_game_knows_a_good_map_from_none(

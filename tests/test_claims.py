@@ -148,6 +148,19 @@ def test_gains_are_paired_and_have_their_good_direction(bench: Bench) -> None:
     assert back["verdict"] == "not confirmed: the opposite"
 
 
+def test_measures_agree_if_they_put_the_rows_in_one_order(bench: Bench) -> None:
+    numbers = {
+        row: {str(i): {"a": place + i, "b": -2.0 * place, "c": -place} for i in range(3)}
+        for place, row in enumerate(("x", "y", "z"))
+    }
+    numbers["x"]["more"] = {"a": 99.0}
+    a, b = bench.verdict.Measured("a", "a"), bench.verdict.Measured("b", "b", lower=False)
+    assert bench.verdict.mean_ranks(numbers, a) == {"x": 1, "y": 2, "z": 3}
+    found = bench.verdict.agreement(numbers, [a, b, bench.verdict.Measured("c", "c")])
+    assert [row["tau"] for row in found] == pytest.approx([1, -1, -1])
+    assert bench.verdict.mean_ranks({"x": {}}, a) == {}
+
+
 def test_the_map_of_the_object_has_no_errors_and_the_least_border(
     bench: Bench, tiny: Classifier, photos: list[Batch]
 ) -> None:

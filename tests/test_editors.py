@@ -15,8 +15,10 @@ from rather.editors import (
     NearestSample,
     PixelAscent,
     Tries,
+    Within,
     samples,
 )
+from rather.editors.latent_shift import Way
 from rather.editors.layer import answer_of
 from rather.editors.pixel_ascent import lead
 from rather.networks.autoencoder import Autoencoder
@@ -271,3 +273,44 @@ def test_tries_stop_at_the_first_flip_or_keep_the_best() -> None:
     torch.testing.assert_close(pair.edited[:, 0, 0, 0], torch.tensor([0.8, 0.3]))
     pair = edit(Tries(Flat((0.3, 0.4, 0.2, 0.1)), 4), bright, images, wanted)
     torch.testing.assert_close(pair.edited[:, 0, 0, 0], torch.tensor([0.4, 0.3]))
+
+
+def test_a_function_can_be_an_editor_within_a_region(linear: Classifier) -> None:
+    images, keep = bank(2), torch.zeros(1, 1, 8, 8)
+    keep[..., :3] = 1
+    keep[..., 3] = 0.5
+    made = Within(lambda _classifier, x, _target: 1 - x, keep)(linear, images, torch.tensor([0, 1]))
+    assert torch.equal(made[..., :3], images[..., :3])
+    torch.testing.assert_close(made[..., 3], torch.full_like(made[..., 3], 0.5))
+    torch.testing.assert_close(made[..., 4:], 1 - images[..., 4:])
+
+
+def test_the_ascent_itself_leaves_kept_pixels_alone(linear: Classifier) -> None:
+    images, keep = bank(2), torch.zeros(2, 1, 8, 8)
+    keep[..., :3] = 1
+    made = PixelAscent(keep=keep)(linear, images, other(linear, images))
+    assert torch.equal(made[..., :3], images[..., :3])
+    assert not torch.equal(made[..., 3:], images[..., 3:])
+
+
+def test_along_the_path_a_linear_score_rises_by_the_squared_slope(
+    linear: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Identity(Autoencoder):
+        def encode(self, images: Images) -> Tensor:
+            return images
+
+        def decode(self, code: Tensor, like: Images) -> Images:
+            return code
+
+    monkeypatch.setattr("rather.editors.latent_shift.chosen", lambda *_: Identity())
+    images = bank(3) * 0.2 + 0.4
+    target = other(linear, images)
+    path = Way.of(LatentShift("none"), linear, images, target)
+    weight = next(linear.net.parameters()).detach()
+    slope = weight[target] - weight[1 - target]
+    step = torch.tensor([0.0, 0.05, 0.1])
+    with torch.no_grad():
+        gained = lead(linear(path.at(step)), target) - lead(linear(images), target)
+    wanted = step * slope.square().sum(1) / slope.square().mean(1).sqrt()
+    torch.testing.assert_close(gained, wanted, rtol=1e-3, atol=1e-4)

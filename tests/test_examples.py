@@ -57,3 +57,21 @@ def test_mnist_inpainter(
     assert (tmp_path / "mnist.safetensors").exists()
     assert size_of(tmp_path / "restored.png") == (5 * 84, 8 * 84)
     assert capsys.readouterr().out.count("L1 on hidden pixels") == 3
+
+
+def test_train_a_counterfactual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, tone in (("dark", 40), ("bright", 200)):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        for i in range(6):
+            shade = Image.new("L", (18, 18), tone + i)
+            shade.save(tmp_path / "all" / name / f"{i}.png")
+    out = tmp_path / "run"
+    short = ["--side", "16", "--steps", "2", "--width", "4", "--out", str(out)]
+    run("train_a_counterfactual.py", monkeypatch, str(tmp_path / "all"), *short)
+    assert size_of(out / "edits.png")[0] == 3 * 16
+    said = capsys.readouterr().out
+    assert "as dark" in said
+    assert "as bright" in said
+    assert "mean change" in said

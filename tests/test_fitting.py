@@ -184,6 +184,27 @@ def test_a_running_training_can_be_exported(folder: Path, unbroken: Path, tmp_pa
     assert same(export(RECIPE, run, tmp_path / "early.safetensors"), unbroken)
 
 
+def test_a_network_goes_on_from_one_that_copied_nothing(tmp_path: Path) -> None:
+    images, keep = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    keep[..., 4:20, 4:20] = 0
+    small = FourierUNet((8, 8, 8), 1)
+    torch.nn.init.normal_(small.head.weight)
+    (tmp_path / "small").write_bytes(weights.packed(small, {}))
+    net = replace(RECIPE, start=str(tmp_path / "small")).networks()["inpainter"]
+    drawn, texture = net(images, keep)
+    torch.testing.assert_close(drawn, small(images, keep).whole)
+    assert texture.abs().max() > 0
+    assert not net.state_dict()["stem.weight"][:, 16:].any()
+
+
+@pytest.mark.parametrize("widths", [(8, 8, 4), (16, 16, 24)])
+def test_a_network_goes_on_at_its_own_widths_only(
+    widths: tuple[int, int, int], unbroken: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"of shape .* no place; give the settings"):
+        replace(RECIPE, widths=widths, start=str(unbroken)).networks()
+
+
 def test_patience_ends_a_training_that_no_longer_improves(folder: Path, tmp_path: Path) -> None:
     plan = replace(PLAN, steps=60, validate_every=1, patience=1, save_seconds=60.0)
     still = replace(RECIPE, rate=0.0, critic_from=99)
@@ -204,6 +225,7 @@ def test_it_learns_a_periodic_texture(tmp_path: Path) -> None:
     for i in range(4):
         Image.fromarray(pixels.roll(i, 1).numpy()).save(tmp_path / "waves" / f"{i}.png")
     recipe = replace(RECIPE, widths=(8, 16, 16), blocks=1, rate=6e-3, holes=_boxes())
+    recipe = replace(recipe, copies=False)
     plan = Plan(steps=40, batch=2, warmup=3, average=0.5, validate_every=60, held=4)
     out = fit(
         replace(recipe, critic_from=99), tmp_path / "waves", tmp_path / "w", plan, Crop(32), "cpu"
@@ -212,7 +234,7 @@ def test_it_learns_a_periodic_texture(tmp_path: Path) -> None:
     images = Pictures((str(tmp_path / "waves"),)).held_out(4, Crop(32))
     keep = torch.ones(len(images), 1, 32, 32)
     keep[..., 10:22, 10:22] = 0
-    made, guess = net(images, keep), pull_push(images, keep)
+    made, guess = net(images, keep).whole, pull_push(images, keep)
     assert hidden_error(made, images, keep) < 0.5 * hidden_error(guess, images, keep)
 
 

@@ -219,6 +219,20 @@ def test_the_two_generators_of_a_pair_are_two() -> None:
     torch.testing.assert_close(mixed, torch.stack([other[0], one[1]]))
 
 
+def test_the_way_back_is_shorter_than_the_way_to_the_other_class(tmp_path: Path) -> None:
+    recipe = replace(PAIR, class_weight=1.0, rate=2e-3)
+    plan = Plan(40, 4, warmup=5, clip=100.0, average=0.9, held=4, validate_every=40)
+    crop = replace(FLAT, size=32)
+    out = fit(recipe, source(32), tmp_path / "pair.safetensors", plan, crop, "cpu")
+    held = source(32).held_out(4, crop)
+    far = (held.images[held.labels == 0] - held.images[held.labels == 1]).abs().mean()
+    net = load_weights(str(out))[0]
+    there = net(held.images, 1 - held.labels)
+    assert (net(there, held.labels) - held.images).abs().mean() < far
+    labels = torch.tensor([0, 2])
+    assert edit(CycleGan(str(out)), tones(), held.images, labels[1 - held.labels]).flipped.all()
+
+
 def test_least_squares_compare_with_the_truth_class_by_class() -> None:
     class Told(nn.Module):
         def forward(self, images: Tensor, place: int) -> Tensor:
@@ -238,3 +252,43 @@ def test_fakes_are_remembered_in_the_checkpoint() -> None:
     shown = pool.swapped(later, 1, generator)[:, 0, 0, 0]
     assert 0 < (shown < 0.5).sum() <= 3
     assert "images" in pool.state_dict()
+
+
+def test_the_shipped_generator_turns_a_drawn_one_into_a_seven() -> None:
+    images = torch.zeros(1, 3, 28, 28)
+    images[..., 5:23, 13:15] = 1
+    pair = edit(Ganmex("mnist"), load("mnist"), images, torch.tensor([7]))
+    assert pair.before.argmax() == 1
+    assert pair.flipped.all()
+
+
+def test_the_slope_is_taken_between_real_and_made() -> None:
+    class Bowl(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return (2 * images - 1).square().sum((1, 2, 3)) / 2
+
+    grey, white = torch.full((4000, 3, 1, 1), 0.5), torch.ones(4000, 3, 1, 1)
+    found = slope_penalty(Bowl(), grey, white, stepped(0, 0)).item()
+    assert found == pytest.approx(3 / 3 - 3**0.5 + 1, abs=0.02)  # slopes from 0 to the root of 3
+
+
+def test_each_image_is_shown_to_the_critic_of_the_class_it_should_be_of() -> None:
+    asked: list[tuple[float, int]] = []
+
+    class Same(nn.Module):
+        def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
+            return images
+
+    class Spy(nn.Module):
+        def forward(self, images: Tensor, place: int) -> Tensor:
+            asked.append((images.mean().item(), place))
+            return images.mean(1, keepdim=True)
+
+    batch = Batch(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), ("dark", "bright"))
+    batch.images[1] = 1
+    pool = Fakes(4)
+    nets: dict[str, nn.Module] = {"pair": Same(), "critics": Spy(), "fakes": pool}
+    assert [part for part, _ in PAIR.losses(nets, batch, stepped(0, 0), 0)] == ["pair", "critics"]
+    made, real, fake = [(0.0, 1), (1.0, 0)], [(0.0, 0), (1.0, 1)], [(0.0, 1), (1.0, 0)]
+    assert [sorted(asked[i : i + 2]) for i in (0, 2, 4)] == [made, real, fake]
+    assert pool.count.tolist() == [1, 1]

@@ -13,7 +13,7 @@ from rather import Batch, progress
 from rather.data.folder import Crop
 from rather.data.labelled import Arrays, ClassFolders
 from rather.data.squares import squares
-from rather.fitting import ClassifierRecipe, Plan, fit
+from rather.fitting import ClassifierRecipe, Pictures, Plan, VaeRecipe, fit, found
 from rather.models import load
 
 FLAT = Crop(size=8, zoom=1.0, rare_zoom=1.0, flip=False)
@@ -151,9 +151,16 @@ def test_a_classifier_learns_resumes_and_loads_by_its_file(
     torch.testing.assert_close(alone, answers)
 
 
+def test_a_recipe_says_whether_it_learns_from_labels(folder: Path) -> None:
+    assert isinstance(found(ClassifierRecipe(("a", "b")), folder), ClassFolders)
+    assert isinstance(found(VaeRecipe(), folder), Pictures)
+
+
 def test_a_classifier_needs_a_known_net_and_two_classes() -> None:
     with pytest.raises(ValueError, match="one of strided, vgg"):
         ClassifierRecipe(("a", "b"), "resnet")
+    with pytest.raises(ValueError, match="give one each"):
+        ClassifierRecipe(("a", "b"), widths=(8,))
     with pytest.raises(ValueError, match="nothing to tell apart"):
         ClassifierRecipe(("a",))
 

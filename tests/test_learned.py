@@ -1,6 +1,7 @@
 """The learned in-painter: its network, its weights on disk, and its place among the infillers."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,19 @@ from rather.networks.inpainter import FourierUNet
 from rather.networks.pyramid import pull_push
 
 
-def noisy_net() -> FourierUNet:
+def noisy_net(copies: bool = False) -> FourierUNet:
     """Every weight drawn, so that no branch is silent."""
     torch.manual_seed(0)
-    net = FourierUNet((8, 8, 16), 2)
+    net = FourierUNet((8, 8, 16), 2, copies)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return net
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> str:
+@pytest.fixture(params=[False, True], ids=["draws", "copies"])
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     file = tmp_path / "net.safetensors"
-    file.write_bytes(weights.packed(noisy_net(), {"recipe": "Mine()"}))
+    file.write_bytes(weights.packed(noisy_net(request.param), {"recipe": "Mine()"}))
     return str(file)
 
 
@@ -35,13 +36,22 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+def tiles(images: torch.Tensor) -> torch.Tensor:
+    """Half of the 12 px tiles are shown: places to copy from, and to copy to."""
+    rough = (torch.rand(images[:, :1, ::12, ::12].shape, generator=generator()) < 0.5).float()
+    return F.interpolate(rough, scale_factor=12.0)[..., : images.shape[2], : images.shape[3]]
+
+
 def half(images: torch.Tensor) -> torch.Tensor:
     return (torch.rand(images[:, :1].shape, generator=generator()) < 0.5).float()
 
 
-def test_hidden_pixels_never_change_the_fill(path: str) -> None:
-    images = torch.rand(2, 3, 24, 24)
-    keep = half(images)
+@pytest.mark.parametrize("holes", [half, tiles])
+def test_hidden_pixels_never_change_the_fill(
+    path: str, holes: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    images = torch.rand(2, 3, 48, 48)
+    keep = holes(images)
     other = torch.where(keep > 0, images, torch.rand_like(images))
     other[0, :, 0, 0] = torch.where(keep[0, 0, 0, 0] > 0, other[0, :, 0, 0], torch.nan)
     one, two = (Inpainter(path)(x, keep, generator()) for x in (images, other))
@@ -69,17 +79,30 @@ def test_everything_or_nothing_hidden(path: str, shown: float) -> None:
 
 
 def test_neighbours_in_the_batch_do_not_matter(path: str) -> None:
-    images = torch.rand(5, 3, 16, 16)
-    keep = half(images)
+    images = torch.rand(5, 3, 48, 48)
+    keep = tiles(images)
     together = Inpainter(path, batch=5)(images, keep, generator())
     apart = Inpainter(path, batch=2)(images, keep, generator())
     torch.testing.assert_close(together, apart, rtol=0, atol=1e-5)
 
 
+def test_how_readily_it_copies_is_a_matter_of_choice(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    file.write_bytes(weights.packed(noisy_net(copies=True), {}))
+    images = torch.rand(1, 3, 48, 48)
+    keep = tiles(images)
+    never, ever = (
+        Inpainter(str(file), copying)(images, keep, generator()) for copying in (-torch.inf, 9.0)
+    )
+    drawn = noisy_net(copies=True)(images, keep).drawn.clamp(0, 1)
+    torch.testing.assert_close(never, drawn)
+    assert (ever - drawn).abs().max() > 0.01
+
+
 def test_untrained_it_is_the_smooth_guess() -> None:
     images = torch.rand(2, 3, 19, 16)
     keep = half(images)
-    made = FourierUNet((8, 8, 16), 1)(images, keep)
+    made = FourierUNet((8, 8, 16), 1)(images, keep).whole
     pad = (0, 0, 0, 5)
     guess = pull_push(F.pad(images, pad), F.pad(keep, pad))[..., :19, :]
     torch.testing.assert_close(made, guess)
@@ -106,10 +129,11 @@ def test_the_guess_of_one_colour_is_that_colour() -> None:
 
 def test_weights_come_back_as_they_were(path: str) -> None:
     net, card = weights.load(path)
-    for name, value in noisy_net().state_dict().items():
+    copies = card["settings"]["copies"]
+    for name, value in noisy_net(copies).state_dict().items():
         assert torch.equal(net.state_dict()[name], value)
     assert card["recipe"] == "Mine()"
-    assert card["settings"] == {"widths": [8, 8, 16], "blocks": 2}
+    assert card["settings"] == {"widths": [8, 8, 16], "blocks": 2, "copies": copies}
     assert not any(p.requires_grad for p in net.parameters())
     assert weights.load(path)[0] is net
 

@@ -87,6 +87,18 @@ def test_an_explanation_without_foil_and_regions_comes_back(
     explanation = explain(IntegratedGradients(steps=2), named, bare)
     found = kept(Study(explanation), tmp_path)
     check_same(found.answer, explanation)
+    assert found.answer.batch.boxes is None
+
+
+def test_boxes_come_back_as_many_as_each_image_had(
+    named: Classifier, batch: Batch, tmp_path: Path
+) -> None:
+    boxes = (torch.tensor([[0, 2, 1, 4], [1, 8, 0, 3]]), torch.zeros(0, 4, dtype=torch.int64))
+    told = Batch(batch.images, batch.labels, batch.names, batch.regions, boxes)
+    found = kept(Study(explain(IntegratedGradients(steps=2), named, told)), tmp_path)
+    assert found.answer.batch.boxes is not None
+    pairs = zip(found.answer.batch.boxes, boxes, strict=True)
+    assert all(same_tensor(*pair) for pair in pairs)
     assert (found.target, found.foil, found.removals) == (None, None, ())
     assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, "00000.safetensors"}
 

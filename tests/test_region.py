@@ -11,6 +11,7 @@ from rather.cost import counting
 from rather.infillers import Constant
 from rather.metrics.search import smallest_that
 from rather.region import smallest
+from rather.report import words
 from rather.types import Heatmaps, Images
 
 
@@ -54,11 +55,24 @@ def test_a_region_that_does_not_exist_is_said() -> None:
         smallest(answer, BRIGHT, "kept", Constant(0.0), areas=1)
 
 
+def test_nothing_is_a_region_where_the_fill_or_the_image_answers_already() -> None:
+    answer = explain(in_order, BRIGHT, WHITE, ASKED)
+    kept = smallest(answer, BRIGHT, "kept", Constant(1.0))
+    assert (kept.area.tolist(), kept.found.all()) == ([0.0, 0.0], True)
+    assert not kept.keep.any()
+    other = explain(in_order, BRIGHT, WHITE, Question(torch.tensor([1, 1])))
+    removed = smallest(other, BRIGHT, "removed", Constant(0.5))
+    assert (removed.area.tolist(), removed.found.all()) == ([0.0, 0.0], True)
+    assert torch.equal(removed.images, WHITE.images)
+    assert words.region(kept, 0).startswith("Nothing need be kept")
+    assert words.region(removed, 1).startswith("Nothing need be removed")
+
+
 def test_a_region_costs_what_it_says() -> None:
     answer = explain(in_order, BRIGHT, replace(WHITE), ASKED)
     with counting(BRIGHT) as cost:
         smallest(answer, BRIGHT, "kept", Constant(0.0), areas=8)
-    assert cost.forward == 2 * (8 + 8 + 1)
+    assert cost.forward == 2 * (1 + 8 + 8 + 1)
 
 
 def test_the_first_that_works_counts() -> None:

@@ -180,7 +180,7 @@ def test_samples_change_the_variance_alone(
 def test_fido_together_is_fido_apart_though_one_is_done_earlier(
     linear: Classifier, batch: Batch
 ) -> None:
-    fido = Fido(KeptMean(), cell=2, steps=60, rate=0.5, area=4.0, warmup=2, refresh=25)
+    fido = Fido(KeptMean(), cell=2, levels=1, steps=60, rate=0.5, area=4.0, warmup=2, refresh=25)
     fido, images = replace(fido, tolerance=0.02), batch.images
     sizes: list[int] = []
     handle = linear.net.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
@@ -212,7 +212,7 @@ def test_fido_stops_where_nothing_moves(linear: Classifier, batch: Batch) -> Non
     calls: list[int] = []
     linear.net.register_forward_pre_hook(lambda _, given: calls.append(len(given[0])))
     Fido(Constant(0.5), tolerance=1.0)(linear, batch.images, ASKED)
-    assert len(calls) == 20
+    assert len(calls) == 10
 
 
 def test_the_loss_of_a_whole_image_is_its_price_less_its_log_odds(

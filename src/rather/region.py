@@ -50,10 +50,14 @@ class Region:
 
 
 def reached(kind: Kind, question: Question, logits: Logits) -> Flags:
-    """Whether the answer holds ("kept") or is lost ("removed"), to the foil where there is one."""
-    holds = question.score(logits) > 0
-    if question.foil is None:
-        holds = logits.argmax(1) == question.target
+    """Whether the target is the answer ("kept"), or no longer ("removed"): lost to a foil.
+
+    What is kept must beat all classes: a little that leans from the foil to the target explains
+    nothing while the classifier sees a third thing in it.
+    """
+    if kind == "removed" and question.foil is not None:
+        return question.score(logits) <= 0
+    holds = logits.argmax(1) == question.target
     return holds if kind == "kept" else ~holds
 
 
@@ -69,8 +73,10 @@ def smallest(
     """Find the smallest region of the explanation's ranking that decides the answer.
 
     First `areas` log-spaced shares from 0.2 % to all of the pixels are tried, then as many between
-    the smallest that worked and the next smaller one: twice `areas` passes an image. The answer may
-    change back as the area grows; the smallest area that was tried and worked counts.
+    the smallest that worked and the next smaller one: twice `areas` passes an image, and two. The
+    answer may change back as the area grows; the smallest area that was tried and worked counts. It
+    is 0 where nothing need be kept, as the fill alone gives the answer, or nothing need be removed,
+    as it is not the answer to begin with.
 
     Args:
         explanation: its heatmaps rank the pixels; ties are broken by its seed.
@@ -89,12 +95,15 @@ def smallest(
 
     def tried(shares: Areas) -> Bool[Tensor, "n areas"]:
         works = torch.zeros_like(shares, dtype=torch.bool)
-        for row, number in variants(images, areas, batch or classifier.batch, f"region {kind}"):
+        for row, number in variants(
+            images, shares.shape[1], batch or classifier.batch, f"region {kind}"
+        ):
             logits = classifier(fills(row, kept(ranks[row], shares[row, number], kind)))
             works[row, number] = reached(kind, asked.at(row), logits)
         return works
 
-    area = smallest_share(tried, images, areas)
+    at_once = tried(torch.zeros_like(images[:, 0, 0, :1]))[:, 0]
+    area = smallest_share(tried, images, areas) * ~at_once
     rows = torch.arange(len(images), device=images.device)
     keep = kept(ranks, area, kind)
     left = fills(rows, keep)

@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -82,23 +82,33 @@ class ClassFolders:
         return held if all(held) else usual
 
     def by_class(self, held_out: bool = False) -> list[list[Name]]:
-        """The pictures of one of the two parts by class."""
+        """The pictures of one of the two parts, one list a class."""
+        return _by_class(self, held_out)
+
+    def part(self, held_out: bool) -> dict[str, list[Name]]:
+        """The same by the names of all folders."""
         found: defaultdict[str, list[Name]] = defaultdict(list)
         for root, name in self._all:
             if self._is_held(name) == held_out:
                 found[PurePath(name).parent.name].append((root, name))
-        missing = [one for one in self.known if not found[one]]
-        if missing and not held_out:
-            raise ValueError(
-                f"no pictures of class {missing[0]!r} in {self.roots}; each class needs a folder "
-                f"of its name, and there are {', '.join(sorted(set(found) - set(missing)))}"
-            )
-        return [found[one] for one in self.known]
+        return found
 
     def _is_held(self, name: str) -> bool:
         if isinstance(self.held, str):
             return self.held in PurePath(name).parts[:-2]
         return fraction(name) < self.held
+
+
+@lru_cache(8)
+def _by_class(source: ClassFolders, held_out: bool) -> list[list[Name]]:
+    found = source.part(held_out)
+    missing = [one for one in source.known if one not in found]
+    if missing and not held_out:
+        raise ValueError(
+            f"no pictures of class {missing[0]!r} in {source.roots}; each class needs a folder of "
+            f"its name, and there are {', '.join(sorted(found))}"
+        )
+    return [found.get(one, []) for one in source.known]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,6 +5,7 @@ ones went through 8-bit files); what `edit` reports as flipped is the classifier
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -40,7 +41,8 @@ class Ganmex:
 
 def shipped(weights: str, method: str) -> str:
     """The name of shipped weights of a method: classifiers' have the same short names."""
-    return weights if weights.endswith(".safetensors") else f"{method}-{weights}"
+    given = Path(weights)
+    return weights if given.suffix or given.is_file() else f"{method}-{weights}"
 
 
 def places(target: Labels, labels: tuple[int, ...]) -> Labels:

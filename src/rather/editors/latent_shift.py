@@ -40,7 +40,7 @@ class LatentShift:
 
     @torch.no_grad()
     def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
-        path = Path.of(self, classifier, images, target)
+        path = Way.of(self, classifier, images, target)
         step = torch.full_like(images[:, 0, 0, 0], FIRST)
         for _ in range(self.doublings):
             grows = ~path.flipped(step) & (path.change(2 * step) < self.limit)
@@ -64,7 +64,7 @@ class LatentShift:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Way:
     """Images along a direction in the code."""
 
     classifier: Classifier
@@ -78,7 +78,7 @@ class Path:
     @classmethod
     def of(
         cls, editor: LatentShift, classifier: Classifier, images: Images, target: Labels
-    ) -> "Path":
+    ) -> "Way":
         net = chosen(Autoencoder, editor.weights, images)
         code = net.encode(images)
         lost = images - net.decode(code, images) if editor.residual else torch.zeros_like(images)

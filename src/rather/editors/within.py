@@ -3,7 +3,7 @@
 Source: the option of Sobieski et al., arXiv:2410.12591; their diffusion bridge is not built.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,7 @@ class Within:
     def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
         keep = self.keep.to(images).expand(len(images), -1, *images.shape[2:])
         editor: Any = self.editor
-        if any(field.name == "keep" for field in fields(editor)):
+        if "keep" in getattr(editor, "__dataclass_fields__", {}):
             inner = torch.zeros_like(keep) if editor.keep is None else editor.keep.to(keep)
             editor = replace(editor, keep=torch.maximum(inner, keep))
         made = torch.lerp(editor(classifier, images, target), images, keep)

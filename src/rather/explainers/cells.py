@@ -1,6 +1,6 @@
 """Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 import torch
@@ -20,6 +20,21 @@ def grid_size(images: Images, cell: int) -> tuple[int, int]:
     """Rows and columns of cells of so many pixels; those at the end may be cut."""
     height, width = images.shape[2:]
     return -(-height // cell), -(-width // cell)
+
+
+def grids(images: Images, cell: int, levels: int) -> list[Grid]:
+    """Grids of zeros to be learned: of cells of so many pixels, and of cells ever twice as large.
+
+    >>> [tuple(grid.shape) for grid in grids(torch.zeros(1, 3, 20, 12), 4, 3)]
+    [(1, 1, 5, 3), (1, 1, 3, 2), (1, 1, 2, 1)]
+    """
+    sizes = [grid_size(images, cell * 2**level) for level in range(levels)]
+    return [images.new_zeros(len(images), 1, *size).requires_grad_() for size in sizes]
+
+
+def summed(parts: Sequence[Grid]) -> Grid:
+    """The grids at the size of the first, added up."""
+    return torch.stack([upsampled(part, parts[0]) for part in parts]).sum(0)
 
 
 def upsampled(

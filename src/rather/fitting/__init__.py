@@ -8,7 +8,7 @@ from rather.fitting.classifier import ClassifierRecipe
 from rather.fitting.contextual import ContextualRecipe
 from rather.fitting.cyclegan import CycleGanRecipe
 from rather.fitting.diffusion import DenoiserRecipe
-from rather.fitting.fit import fit
+from rather.fitting.fit import fit, found
 from rather.fitting.ganmex import GanmexRecipe
 from rather.fitting.inpainter import InpainterRecipe
 from rather.fitting.plan import Plan
@@ -32,4 +32,5 @@ __all__ = [
     "VaeRecipe",
     "export",
     "fit",
+    "found",
 ]

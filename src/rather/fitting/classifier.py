@@ -39,6 +39,7 @@ class ClassifierRecipe:
     """
 
     product: ClassVar[str] = "classifier"
+    labelled: ClassVar[bool] = True  # learns from class folders
 
     names: tuple[str, ...]
     net: str = "strided"
@@ -54,6 +55,8 @@ class ClassifierRecipe:
     def __post_init__(self) -> None:
         if self.net not in NETS:
             raise ValueError(f"net is {self.net!r}; it is one of {', '.join(NETS)}")
+        if len(self.widths) != len(self.shrink):
+            raise ValueError(f"widths={self.widths} and shrink={self.shrink}; give one each")
         if len(self.names) < 2:
             raise ValueError(f"names={self.names}; there is nothing to tell apart, give two")
 

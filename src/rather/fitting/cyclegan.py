@@ -40,6 +40,7 @@ class CycleGanRecipe:
     """
 
     product: ClassVar[str] = "pair"
+    labelled: ClassVar[bool] = True  # learns from class folders
 
     classifier: str
     labels: tuple[int, int]

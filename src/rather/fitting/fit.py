@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from rather import optional, progress
 from rather.batch import Batch
 from rather.data.folder import Crop, Pictures, stepped
+from rather.data.labelled import ClassFolders
 from rather.fitting import checkpoint, journal
 from rather.fitting.card import card, identity
 from rather.fitting.plan import Plan
@@ -57,7 +58,8 @@ def fit(
 
     Args:
         recipe: what is trained towards what.
-        pictures: folders or zip files of pictures, with labels where the recipe needs some.
+        pictures: a folder or zip file of pictures, of class folders where the recipe learns from
+            labels; or any other source.
         out: the weights file to write.
         plan: how long and how carefully.
         crop: how squares are cut out of the pictures, by default 128 px wide.
@@ -72,8 +74,14 @@ def fit(
     fabric = optional.need("lightning_fabric", "train", "fit").Fabric(
         accelerator=device, devices=devices, num_nodes=nodes, precision=precision
     )
-    source = Pictures((str(pictures),)) if isinstance(pictures, str | Path) else pictures
+    source = found(recipe, pictures) if isinstance(pictures, str | Path) else pictures
     return fabric.launch(_run, recipe, source, Path(out), plan or Plan(), crop or Crop())
+
+
+def found(recipe: Recipe[Any], *roots: str | Path) -> Source:
+    """The pictures in folders or zip files, with their labels if the recipe learns from labels."""
+    names = tuple(map(str, roots))
+    return ClassFolders(names) if getattr(recipe, "labelled", False) else Pictures(names)
 
 
 def _run(

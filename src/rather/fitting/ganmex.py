@@ -57,6 +57,7 @@ class GanmexRecipe:
     """
 
     product: ClassVar[str] = "generator"
+    labelled: ClassVar[bool] = True  # learns from class folders
 
     classifier: str
     labels: tuple[int, ...]

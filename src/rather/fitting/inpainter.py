@@ -1,6 +1,7 @@
 """`InpainterRecipe`: trains the Fourier U-Net on holes of all shapes, against a patch critic.
 
-Only what `fill` shows is judged: the kept pixels are pasted before features and critic look.
+Only what `fill` shows is judged: the kept pixels are pasted before features and critic look. What
+the network draws is led by L1, and how much it copies by the features alone.
 
 Source: Suvorov et al., arXiv:2109.07161 (losses); Yu et al., arXiv:1806.03589 (hinge, spectral
 norm). Differs: the distance of features leads, of a small frozen classifier that judges no fill
@@ -20,6 +21,7 @@ from torch.optim import Adam, Optimizer
 from rather.data.folder import stepped
 from rather.data.holes import HoleMixture
 from rather.fitting.features import distance, features, squeezenet
+from rather.fitting.growing import grown
 from rather.fitting.recipe import Loss, Nets, frozen
 from rather.networks.inpainter import FourierUNet
 from rather.networks.patch_critic import PatchCritic
@@ -37,9 +39,14 @@ class InpainterRecipe:
         features: weights of SqueezeNet 1.1 (torchvision's state dict); None trains without.
         widths: channels of the network at a half, a quarter and an eighth of the image size.
         blocks: Fourier blocks; cost and reach grow with it.
+        copies: whether shown texture is copied into holes.
+        start: weights to go on from, a shipped name or a path; what they lack starts at zero, or as
+            it does in a fresh network. None starts afresh.
         pixels: weight of L1 on hidden pixels, the more so the more is shown around them: what the
             surroundings decide must be right, what they leave open need only be plausible.
         perceptual: weight of the distance of features; more makes texture, less is closer to L1.
+        drawing: share of its gradient that reaches what is drawn rather than copied; more draws
+            texture, and soon patterns that only the frozen network takes for texture.
         critic_from: step at which the critic joins.
         critic_until: step at which it leaves again, so that patterns that please only the critic
             fade while the learning rate falls.
@@ -55,8 +62,11 @@ class InpainterRecipe:
     features: str | None = None
     widths: tuple[int, int, int] = (24, 48, 128)
     blocks: int = 5
+    copies: bool = True
+    start: str | None = None
     pixels: float = 30.0
-    perceptual: float = 0.1
+    perceptual: float = 1.0
+    drawing: float = 0.1
     critic_from: int = 1500
     critic_until: int = 4300
     adversarial: float = 0.05
@@ -66,7 +76,10 @@ class InpainterRecipe:
     holes: HoleMixture = field(default_factory=HoleMixture)
 
     def networks(self) -> Nets:
-        made: Nets = {"inpainter": FourierUNet(self.widths, self.blocks), "critic": PatchCritic()}
+        net = FourierUNet(self.widths, self.blocks, self.copies)
+        if self.start is not None:
+            grown(net, self.start)
+        made: Nets = {"inpainter": net, "critic": PatchCritic()}
         return {name: net.to(memory_format=torch.channels_last) for name, net in made.items()}
 
     def optimisers(self, nets: Nets) -> dict[str, Optimizer]:
@@ -79,14 +92,15 @@ class InpainterRecipe:
         self, nets: Nets, images: Images, generator: torch.Generator, step: int
     ) -> Iterator[tuple[str, Loss]]:
         keep = self.holes(images, generator)
-        proposal = nets["inpainter"](images, keep)
-        filled = torch.lerp(proposal, images, keep)
+        drawn, texture = nets["inpainter"](images, keep)
+        filled = torch.lerp(drawn + texture, images, keep)
         judged = self.critic_from <= step < self.critic_until and self.adversarial > 0
         if judged:
             yield "critic", critic_loss(nets["critic"], images, filled.detach(), keep)
-        loss = self.pixels * near_loss(proposal, images, keep)
+        loss = self.pixels * near_loss(drawn, images, keep)
         if self.features and self.perceptual:
-            pair = viewed(torch.cat([filled, images]), generator).chunk(2)
+            felt = torch.lerp(slowed(drawn, self.drawing) + texture, images, keep)
+            pair = viewed(torch.cat([felt, images]), generator).chunk(2)
             loss = loss + self.perceptual * self._distance(*pair).mean()
         if judged:
             with frozen(nets["critic"]) as critic:
@@ -99,7 +113,7 @@ class InpainterRecipe:
         figures = {}
         for kind in ("all", *KINDS):
             keep = _holes(kind)(images, stepped(0, 0))
-            filled = torch.lerp(nets["inpainter"](images, keep).clamp(0, 1), images, keep)
+            filled = torch.lerp(nets["inpainter"](images, keep).whole.clamp(0, 1), images, keep)
             if self.features:
                 figures[f"distance, {kind}"] = self._distance(filled, images).mean().item()
             figures[f"L1, {kind}"] = hidden_error(filled, images, keep).item()
@@ -108,7 +122,7 @@ class InpainterRecipe:
     def samples(self, nets: Nets, images: Images) -> tuple[Images, ...]:
         """What is shown, the smooth guess, the fill, and the truth."""
         keep = self.holes(images, stepped(0, 1))
-        filled = torch.lerp(nets["inpainter"](images, keep).clamp(0, 1), images, keep)
+        filled = torch.lerp(nets["inpainter"](images, keep).whole.clamp(0, 1), images, keep)
         return torch.where(keep > 0, images, 0.5), pull_push(images, keep), filled, images
 
     def _distance(self, filled: Images, images: Images) -> Tensor:
@@ -116,6 +130,11 @@ class InpainterRecipe:
         with torch.no_grad():
             truth = features(net, images)
         return distance(features(net, filled), truth)
+
+
+def slowed(x: Images, share: float) -> Images:
+    """The same values, which only a share of the gradient passes."""
+    return torch.lerp(x.detach(), x, share) if share else x.detach()
 
 
 def _holes(kind: str) -> HoleMixture:

@@ -78,7 +78,7 @@ class KeptArea:
 
 
 def kept(ranks: Ranks, share: PerImage, kind: Kind) -> Keep:
-    """Masks that show, or hide, the first share of the ranking; at least one pixel."""
-    count = (share * ranks[0].numel()).round().clamp(min=1)
+    """Masks that show, or hide, the first share of the ranking; but for 0 at least one pixel."""
+    count = (share * ranks[0].numel()).round().clamp(min=1) * (share > 0)
     inside = ranks[:, None] < count[:, None, None, None]
     return (inside if kind == "kept" else ~inside).to(torch.float32)

@@ -1,6 +1,6 @@
 """Weights on disk: one safetensors file, whose metadata hold the model card and name the network.
 
-Nothing is ever unpickled. A shipped name, such as `rather-inpainter-v1`, stands for a file inside
+Nothing is ever unpickled. A shipped name, such as `rather-inpainter-v2`, stands for a file inside
 the package.
 """
 

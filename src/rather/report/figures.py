@@ -51,10 +51,10 @@ def maps(study: Study, row: int) -> Iterator[Figure]:
     sides = [("target", target, study.target, 1), ("foil", foil, study.foil, -1)]
     for key, name, part, sign in sides:
         if part is not None:
-            heat, note = part.heatmaps[row], words.legend(sign)
+            heat, note = part.evidence[row], words.legend(sign)
             picture = mapped(sign * heat, image, scale)
             yield Figure(key, f"For {name}", f"{note}; most so {place(heat)}", picture, note)
-    heat = study.answer.heatmaps[row]
+    heat = study.answer.evidence[row]
     title, note = (
         (f"For {target}", words.legend(1)) if foil is None else words.balance(target, foil)
     )
@@ -100,7 +100,7 @@ def regions(study: Study, row: int) -> Iterator[Figure]:
 
 def scale_of(study: Study, row: int) -> float:
     """The rating with the strongest colour: nearly the largest of all maps of the image."""
-    sizes = [part.heatmaps[row].abs().flatten() for part in study.explanations().values()]
+    sizes = [part.evidence[row].abs().flatten() for part in study.explanations().values()]
     return max(float(size.quantile(CLIPPED)) for size in sizes) or 1.0
 
 

@@ -156,9 +156,16 @@ def trial(part: Part, share: float, target: str) -> str:
 
 def region(found: Region, row: int) -> str:
     """What a region does, in a sentence."""
-    share = f"{100 * float(found.area[row]):.1f} % of the image"
+    area = float(found.area[row])
     if not bool(found.found[row]):
-        return f"No {found.kind} region of this ranking decides the answer."
+        return {
+            "kept": "No part of this ranking alone gives the answer.",
+            "removed": "The answer is not lost without any part of this ranking.",
+        }[found.kind]
     if found.kind == "kept":
-        return f"The best-rated {share} alone still give the answer."
-    return f"Without the best-rated {share} the answer is lost."
+        if not area:
+            return "Nothing need be kept: with all of it filled in, this is the answer too."
+        return f"The best-rated {percent(area)} of the image alone give the answer."
+    if not area:
+        return "Nothing need be removed: this is not the answer to begin with."
+    return f"Without the best-rated {percent(area)} of the image the answer is lost."
