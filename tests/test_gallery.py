@@ -44,7 +44,7 @@ def test_a_gallery_shows_every_pair_image_and_method(results: list[HybridCurves]
     levels = [name for name, _ in elements.found if name in ("h1", "h2", "h3")]
     assert levels == ["h1", "h2", "h3", "h2", "h3"]  # two questions, one image each
     pictures = [given for name, given in elements.found if name == "img"]
-    assert len(pictures) == 2 * (2 + 2 * 2)  # image and edit, map and hybrid of each method
+    assert len(pictures) == 2 * (2 + 2 * 3)  # image and edit; map, paste and hybrid of each method
     assert all(given["alt"] for given in pictures)
     assert sum(name == "polyline" for name, _ in elements.found) == 2 * 2
     words = "".join(elements.words)

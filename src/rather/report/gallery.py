@@ -9,7 +9,7 @@ from PIL import Image
 from rather.metrics.hybrids import HybridCurves
 from rather.report import words
 from rather.report.figures import mapped, shown
-from rather.report.markup import Markup, picture, tag
+from rather.report.markup import Markup, picture, tag, together
 from rather.report.page import document
 from rather.report.plot import plot
 
@@ -36,7 +36,11 @@ class Shown:
 
     @property
     def method(self) -> str:
-        return repr(self.curves.explanation.explainer)
+        return words.short(self.curves.explanation.explainer)
+
+    @property
+    def settings(self) -> str:
+        return f"{self.curves.explanation.explainer!r}, {self.curves.settings!r}"
 
 
 def gallery(results: Iterable[HybridCurves]) -> str:
@@ -82,9 +86,14 @@ def _summary(found: list[Shown]) -> Markup:
         known = [score for score in scores if score == score]  # all but NaN
         mean = words.amount(sum(known) / len(known)) if known else "none"
         cells = [f"{sum(flips):.0f} of {len(flips)}", f"{mean} ({len(known)} images)"]
-        row = [tag("th", tag("code", method), scope="row"), *(tag("td", each) for each in cells)]
+        row = [_method(method, own[0].settings), *(tag("td", each) for each in cells)]
         lines.append(tag("tr", *row))
-    return tag("table", tag("tbody", *lines), class_="card")
+    return tag("div", tag("table", tag("tbody", *lines)), class_="card")
+
+
+def _method(name: str, settings: str) -> Markup:
+    more = tag("details", tag("summary", "All settings"), tag("code", settings))
+    return tag("th", name, more, scope="row")
 
 
 HEADINGS = ("Method", "Edits that flip", "Mean DAC")
@@ -103,27 +112,37 @@ def _image(name: str, ways: list[Shown]) -> Markup:
             shown(pair.edited[row]), f"Edited towards {foil}", words.flipped(pair, row, classes)
         ),
     ]
-    for way in ways:
-        figures += _way(way, target, foil)
-    curves = {
-        f"{one.method}: DAC {words.amount(float(one.curves.score[one.row]))}": _points(one)
-        for one in ways
-    }
-    drawn = plot(curves, "share of the image pasted", "gain in probability")
-    figures.append(tag("figure", drawn))
+    scores = [f"DAC {words.amount(float(one.curves.score[one.row]))}" for one in ways]
+    names = [f"{one.method}: {score}" for one, score in zip(ways, scores, strict=True)]
+    curves = dict(zip(names, map(_points, ways), strict=True))
+    figures.append(tag("figure", plot(curves, "share of the image pasted", "gain in probability")))
+    methods = [
+        together(tag("p", tag("code", label), class_="way"), _way(one, target, foil))
+        for label, one in zip(names, ways, strict=True)
+    ]
     label = tag("h3", name, class_="name")
-    return tag("section", label, tag("div", *figures, class_="row"))
+    return tag("section", label, tag("div", *figures, class_="row three"), *methods)
 
 
-def _way(way: Shown, target: str, foil: str) -> list[Markup]:
+def _way(way: Shown, target: str, foil: str) -> Markup:
+    """The map of one method, and its smallest hybrid."""
     curves, row = way.curves, way.row
     heat, image = curves.explanation.heatmaps[row], curves.pair.images[row]
     scale = float(heat.abs().flatten().quantile(CLIPPED)) or 1.0
-    note = f"Orange: {target} rather than {foil}; blue: the other way round. {way.method}"
-    return [
-        _figure(mapped(heat, image, scale), "Its map", note),
-        _figure(shown(curves.flip.images[row]), "The smallest hybrid", _flip(way, target, foil)),
+    note = f"Orange: {target} rather than {foil}; blue: the other way round"
+    keep = curves.flip.keep[row, 0]
+    pasted = keep if curves.settings.direction == "restore" else 1 - keep
+    figures = [
+        _figure(mapped(heat, image, scale), "The map", note),
+        _figure(mapped(pasted, image, 1.0), "What is pasted", _flip(way, target, foil)),
+        _figure(shown(curves.flip.images[row]), "The hybrid", _answer(way)),
     ]
+    return tag("div", *figures, class_="row three")
+
+
+def _answer(way: Shown) -> str:
+    gain = words.amount(float(way.curves.flip.gain[way.row]))
+    return f"It gains {gain} in probability"
 
 
 def _flip(way: Shown, target: str, foil: str) -> str:

@@ -1,6 +1,8 @@
 """What a report says: questions, answers and numbers in words."""
 
 import math
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
 
 from rather.editor import Counterfactual
 from rather.question import Question
@@ -122,6 +124,24 @@ def flipped(pair: Counterfactual, row: int, classes: tuple[str, ...]) -> str:
         f"The edit fails: the answer is {called(classes, best)} ({sure}), and "
         f"{called(classes, wanted)} has {percent(float(chances[wanted]))}."
     )
+
+
+def short(method: Any) -> str:
+    """A method by what differs from its defaults.
+
+    >>> from rather.infillers import Blur, Samples
+    >>> short(Samples(Blur())), short(Samples(Blur(sigma=2.0), k=8))
+    ('Samples(infiller=Blur())', 'Samples(infiller=Blur(sigma=2.0), k=8)')
+    """
+    if not is_dataclass(method) or isinstance(method, type):
+        return repr(method)
+    told = [each for each in fields(method) if each.init and each.repr]
+    parts = [
+        f"{each.name}={short(getattr(method, each.name))}"
+        for each in told
+        if each.default is MISSING or getattr(method, each.name) != each.default
+    ]
+    return f"{type(method).__name__}({', '.join(parts)})"
 
 
 def trial(part: Part, share: float, target: str) -> str:
