@@ -89,14 +89,17 @@ def verdicts(
                 rival: lead(numbers, criterion, kind, judge, default, rival) for rival in rivals
             }
             closest = min(leads, key=lambda rival: leads[rival][0])
-            own = bootstrap(values(numbers, criterion, default, kind, judge).tolist())
+            pair = [values(numbers, criterion, fill, kind, judge) for fill in (default, closest)]
+            both = np.isfinite(pair).all(0)
+            own = bootstrap(pair[0][both].tolist())
             rows.append(
                 {
                     "criterion": criterion.name,
                     "hole": kind,
                     default: _interval(own),
                     "best rival": closest,
-                    "its mean": float(np.nanmean(values(numbers, criterion, closest, kind, judge))),
+                    "its mean": float(pair[1][both].mean()),
+                    "photos": int(both.sum()),
                     "lead over it": _interval(leads[closest]),
                     "verdict": verdict(leads),
                 }

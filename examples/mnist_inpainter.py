@@ -58,7 +58,9 @@ def main() -> None:
     mnist = np.load(DATA / "mnist.npz")
 
     folder = written(some(mnist["x_train"], options.digits), options.out / "digits")
-    recipe = InpainterRecipe(widths=(16, 32, 64), blocks=3, adversarial=0.0, rate=2e-3, holes=HOLES)
+    recipe = InpainterRecipe(
+        widths=(16, 32, 64), blocks=3, copies=False, adversarial=0.0, rate=2e-3, holes=HOLES
+    )
     plan = Plan(steps=options.steps, batch=options.batch, validate_every=500)
     crop = Crop(size=28, zoom=1.0, rare_zoom=1.0, flip=False)
     weights = fit(recipe, folder, options.out / "mnist.safetensors", plan, crop)

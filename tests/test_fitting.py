@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from rather import progress
-from rather.data.folder import Crop, Pictures
+from rather.data.folder import Crop, Pictures, stepped
 from rather.data.holes import HoleMixture
 from rather.fitting import InpainterRecipe, Plan, checkpoint, export, fit
 from rather.fitting.inpainter import critic_loss, hidden_error, near_loss
@@ -195,6 +195,21 @@ def test_a_network_goes_on_from_one_that_copied_nothing(tmp_path: Path) -> None:
     torch.testing.assert_close(drawn, small(images, keep).whole)
     assert texture.abs().max() > 0
     assert not net.state_dict()["stem.weight"][:, 16:].any()
+
+
+def test_without_features_the_gate_is_led_by_what_it_makes_of_the_pixels() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 48, 48)
+    nets = replace(RECIPE, holes=_boxes()).networks()
+    (loss,) = (
+        loss
+        for name, loss in replace(RECIPE, holes=_boxes()).losses(nets, images, stepped(0, 0), 0)
+        if name == "inpainter"
+    )
+    loss.backward()
+    slope = nets["inpainter"].get_parameter("gate.bias").grad
+    assert slope is not None
+    assert slope > 0  # copied noise is far from the truth: it is to be copied less
 
 
 @pytest.mark.parametrize("widths", [(8, 8, 4), (16, 16, 24)])

@@ -97,8 +97,9 @@ class InpainterRecipe:
         judged = self.critic_from <= step < self.critic_until and self.adversarial > 0
         if judged:
             yield "critic", critic_loss(nets["critic"], images, filled.detach(), keep)
-        loss = self.pixels * near_loss(drawn, images, keep)
-        if self.features and self.perceptual:
+        led = bool(self.features and self.perceptual)  # so features judge what is copied, not L1
+        loss = self.pixels * near_loss(drawn if led else drawn + texture, images, keep)
+        if led:
             felt = torch.lerp(slowed(drawn, self.drawing) + texture, images, keep)
             pair = viewed(torch.cat([felt, images]), generator).chunk(2)
             loss = loss + self.perceptual * self._distance(*pair).mean()
