@@ -112,6 +112,8 @@ def test_a_record_keeps_the_counterfactual(named: Classifier, batch: Batch, tmp_
         assert torch.equal(getattr(pair, name), getattr(kept, name)), name
     assert kept.editor == EDITOR
     assert found.answer.explainer == explainer
+    again = found.answer.ran(named, batch.images, ASKED)
+    torch.testing.assert_close(again, found.answer.heatmaps)
     assert found.target is not None
     assert found.target.counterfactual is None
     assert page([found]) == page([study])

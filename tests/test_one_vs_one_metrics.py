@@ -19,8 +19,10 @@ from rather.metrics import (
     InverseLocalisation,
     Mprt,
     OneVsOneDeletion,
+    Robustness,
 )
 from rather.metrics.mprt import layers, untouched
+from rather.metrics.similarity import spearman
 
 ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 ASKED = Question(torch.tensor([1, 0]), torch.tensor([0, 1]))
@@ -213,6 +215,13 @@ def test_the_baseline_is_kept_or_edited_again_or_refitted(deep: Classifier, batc
     assert all(each is not deep for each in fitted)
 
 
+def test_robustness_to_the_baseline_edits_anew(convolutional: Classifier, batch: Batch) -> None:
+    plain = explain(IntegratedGradients(Constant(0.5), steps=4), convolutional, batch, ASKED)
+    edited = explain(IntegratedGradients(Edited(ASCENT), steps=4), convolutional, batch, ASKED)
+    found = measure(Robustness("baseline", (Edited(ASCENT),)), convolutional, plain)
+    torch.testing.assert_close(found, spearman(plain.heatmaps, edited.heatmaps))
+
+
 def test_a_pasted_counterfactual_is_judged_like_the_editors(
     convolutional: Classifier, batch: Batch
 ) -> None:
@@ -221,6 +230,7 @@ def test_a_pasted_counterfactual_is_judged_like_the_editors(
         explain(IntegratedGradients(each, steps=4), convolutional, batch, ASKED)
         for each in (Paste(pair.edited), Edited(ASCENT))
     )
-    for metric in (OneVsOneDeletion(), ClassSensitivity(), Mprt(), Completeness()):
+    robust = Robustness("steps", (2,))
+    for metric in (OneVsOneDeletion(), ClassSensitivity(), Mprt(), Completeness(), robust):
         found = [measure(metric, convolutional, each) for each in (one, other)]
         torch.testing.assert_close(*found)

@@ -64,6 +64,11 @@ class Explanation:
         return self.heatmaps - getattr(self.explainer, "nothing", 0.0)
 
     @property
+    def ran(self) -> Explainer:
+        """The explainer as it ran, for whoever asks it again about the same images."""
+        return self.explainer if self.settled is None else self.settled
+
+    @property
     def seed(self) -> int | None:
         """The seed that all randomness came from; None where there was none."""
         return getattr(self.explainer, "seed", None)

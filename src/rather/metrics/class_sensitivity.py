@@ -73,8 +73,7 @@ class Antisymmetry:
 
 def again(classifier: Classifier, explanation: Explanation, question: Question) -> Heatmaps:
     """The maps of the same explainer, with the same counterfactuals, of another question."""
-    ran = explanation.settled or explanation.explainer
-    return ran(classifier, explanation.batch.images, question)
+    return explanation.ran(classifier, explanation.batch.images, question)
 
 
 def norm(heat: Heatmaps) -> PerImage:

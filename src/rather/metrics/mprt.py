@@ -95,7 +95,7 @@ class Mprt:
     def rerun(self, classifier: Classifier, explanation: Explanation) -> Heatmaps:
         """The map of the same question from another network."""
         images, question = explanation.batch.images, explanation.question
-        ran: Any = explanation.settled or explanation.explainer
+        ran: Any = explanation.ran
         refit = self.refit
         if refit is not None or self.editor == "again":
             fitted = None if refit is None else refit(classifier)

@@ -77,7 +77,7 @@ class Completeness:
     higher_is_better: ClassVar[bool] = False
 
     def __call__(self, classifier: Classifier, explanation: Explanation) -> PerImage:
-        ran = explanation.settled or explanation.explainer
+        ran = explanation.ran
         baseline = getattr(ran, "baseline", None)
         if not isinstance(baseline, Infiller):
             raise ValueError(f"{ran} has no baseline, so there is nothing that its maps sum to")
