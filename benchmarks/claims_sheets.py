@@ -50,7 +50,7 @@ def draw(
     ledger = Ledger(folder / "ledger" / benchmark.name, folder / f"{benchmark.name}.numbers.gz")
     grid = [line(batch, rows, ledger, classifier) for batch in batches]
     columns = ["photo, boxes", *(short(row.name) for row in rows)]
-    return sheet(path, grid, columns, [batch.names[0][-3:] for batch in batches], cell, colours=128)
+    return sheet(path, grid, columns, [batch.names[0][-3:] for batch in batches], cell)
 
 
 def short(name: str) -> str:

@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer passes and rounds")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=1000, help="of LIME and RISE")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(MEMORY, type=int, default=0, help="LIME with so many samples, once")
     options = parser.parse_args(arguments)
@@ -42,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.memory_of:
         print(peak(options.memory_of))
         return 0
-    samples, rounds, tries = (64, 1, 1) if options.quick else (1000, options.rounds, 3)
+    samples, rounds, tries = (options.samples, options.rounds, 3)
+    if options.quick:
+        samples, rounds, tries = 64, 1, 1
     scene = scenery(quick=options.quick)
     said = ["--samples", str(samples), "--threads", str(options.threads)]
     with Elsewhere(Path(__file__).with_name("removal_rivals.py"), said) as users:

@@ -83,7 +83,7 @@ def photo_classifier(names: tuple[str, str]) -> ClassifierRecipe:
 BREEDS = ("n02099601", "n02111889")
 SHAPES = ("no disc", "no square", "no triangle")
 # Smaller and quicker than published; the classifier's opinion weighs less, what changes more.
-SMALL: dict[str, Any] = {"blocks": 3, "critic_width": 32, "class_weight": 10.0, "similarity": 50.0}
+SMALL: dict[str, Any] = {"blocks": 3, "critic_width": 32, "class_weight": 10.0, "similarity": 20.0}
 SMALL |= {"cycle": 10.0, "rate": 2e-4, "critic_rate": 2e-4, "momentum": 0.5}
 MIRRORED = Crop(size=48, zoom=1.0, rare_zoom=1.0)
 PHOTO, NEARER = Crop(size=64, zoom=1.12, rare_zoom=1.12), Crop(size=64, zoom=1.4, rare_zoom=1.6)
@@ -102,7 +102,7 @@ JOBS = {
     "ganmex-mnist": Job(
         GanmexRecipe("mnist", tuple(range(10)), channels=1, width=24, **SMALL),
         mnist,
-        Plan(steps=1800, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1350, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "cyclegan-mnist-3-8": Job(
@@ -114,19 +114,19 @@ JOBS = {
     "disc": Job(
         ClassifierRecipe(SHAPES, "vgg", 48, shrink=(2, 2, 2, 2), widths=(12, 24, 48, 96)),
         discs,
-        Plan(steps=1200, batch=60, clip=5.0, held=600, validate_every=200),
+        Plan(steps=900, batch=60, clip=5.0, held=600, validate_every=300),
         MIRRORED,
     ),
     "disc-judge": Job(
         ClassifierRecipe(SHAPES, "vgg", 48, shrink=(2, 2, 3), widths=(16, 32, 64)),
         discs,
-        Plan(steps=1000, batch=60, seed=1, clip=5.0, held=600, validate_every=200),
+        Plan(steps=600, batch=60, seed=1, clip=5.0, held=600, validate_every=300),
         MIRRORED,
     ),
     "ganmex-disc": Job(
         GanmexRecipe("disc", (0, 1, 2), side=48, channels=1, width=24, **SMALL),
         discs,
-        Plan(steps=800, batch=15, warmup=50, clip=100.0, held=60, validate_every=200),
+        Plan(steps=500, batch=15, warmup=50, clip=100.0, held=60, validate_every=100),
         MIRRORED,
     ),
     "dogs": Job(

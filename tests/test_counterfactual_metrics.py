@@ -24,12 +24,13 @@ from rather.metrics import (
 )
 from rather.types import Images, Labels
 
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 AFTER = torch.tensor([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0]])
 
 
 def pair(images: Tensor, edited: Tensor, after: Tensor = AFTER) -> Counterfactual:
     before = torch.tensor([[2.0, 0.0, 1.0], [2.0, 0.0, 1.0]])
-    return Counterfactual(images, edited, torch.tensor([1, 1]), before, after, PixelAscent())
+    return Counterfactual(images, edited, torch.tensor([1, 1]), before, after, ASCENT)
 
 
 def test_flips_and_confidence_are_of_the_second_answer(linear: Classifier, batch: Batch) -> None:
@@ -118,7 +119,7 @@ def test_cout_of_a_flip_in_the_first_step() -> None:
 def test_cout_asks_51_times(linear: Classifier, batch: Batch) -> None:
     from rather.cost import counting
 
-    made = edit(PixelAscent(), linear, batch.images, torch.tensor([0, 1]))
+    made = edit(ASCENT, linear, batch.images, torch.tensor([0, 1]))
     with counting(linear) as cost:
         measure(Cout(), linear, made)
     assert cost.forward == 2 * 51
@@ -143,7 +144,7 @@ class Shade:
         return torch.full_like(images, 0.1 + 0.2 * self.seed)
 
 
-@pytest.mark.parametrize(("editor", "wanted"), [(Shade(), 0.4 * 2 / 3), (PixelAscent(), 0.0)])
+@pytest.mark.parametrize(("editor", "wanted"), [(Shade(), 0.4 * 2 / 3), (ASCENT, 0.0)])
 def test_diversity_is_the_mean_distance_of_pairs(
     editor: Editor, wanted: float, linear: Classifier, batch: Batch
 ) -> None:

@@ -19,6 +19,7 @@ from rather.metrics.closing import closed
 from rather.metrics.mixing import area
 from rather.types import Images, Labels
 
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 PLAIN = Hybrids(closing=1, blur=0.0)
 ONE, OTHER = torch.tensor([1]), torch.tensor([0])
 DIRECTIONS: tuple[Literal["restore", "edit"], ...] = ("restore", "edit")
@@ -373,9 +374,9 @@ def test_what_never_flips_says_so() -> None:
 def test_an_explanation_brings_its_own_pair(convolutional: Classifier, batch: Batch) -> None:
     answer = convolutional(batch.images).argmax(1)
     asked = Question(answer, 1 - answer)
-    method = IntegratedGradients(Edited(PixelAscent()), steps=8)
+    method = IntegratedGradients(Edited(ASCENT), steps=8)
     result = explain(method, convolutional, batch, asked)
-    pair = edit(PixelAscent(), convolutional, batch.images, 1 - answer)
+    pair = edit(ASCENT, convolutional, batch.images, 1 - answer)
     own = measure(Dac(), convolutional, result)
     torch.testing.assert_close(own, measure(Dac(pair=pair), convolutional, result))
     assert not own.isnan().any()

@@ -62,12 +62,17 @@ class Static:
 
 
 noise = Static()
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 OF_EXPLANATIONS = [
     Deletion(steps=2),
     Deletion(noise, steps=4, draws=2, batch=3),
     Insertion(steps=2, segments=6),
     Srg(steps=4),
     Pointing(tolerance=40.0),
+    InverseLocalisation(),
+    ClassSensitivity(),
+    Mprt(),
+    Mprt("independent", "ssim", seed=3),
     BoxError(),
     BoxError(BoxFrom("energy", 0.3, largest=False)),
     SamLocalisation(0.2),
@@ -79,10 +84,6 @@ OF_EXPLANATIONS = [
     KeptArea(noise, "removed", areas=3, batch=2),
     TotalVariation(),
     TotalVariation(KeptArea(areas=3)),
-    InverseLocalisation(),
-    ClassSensitivity(),
-    Mprt(),
-    Mprt("independent", "ssim", seed=3),
 ]
 OF_PAIRS = [
     OneVsOneDeletion(steps=4),
@@ -126,10 +127,8 @@ def rate(metric: Metric, classifier: Classifier, batch: Batch) -> Tensor:
         return measure(metric, classifier, explain(Occlusion(size=4, stride=2), classifier, batch))
     answer = classifier(batch.images).argmax(1)
     if metric in OF_EDITS:
-        return measure(
-            metric, classifier, edit(PixelAscent(), classifier, batch.images, 1 - answer)
-        )
-    explainer = IntegratedGradients(Edited(PixelAscent()), steps=4)
+        return measure(metric, classifier, edit(ASCENT, classifier, batch.images, 1 - answer))
+    explainer = IntegratedGradients(Edited(ASCENT), steps=4)
     result = explain(explainer, classifier, batch, Question(answer, 1 - answer))
     return measure(metric, classifier, result)
 

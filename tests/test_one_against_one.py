@@ -26,6 +26,7 @@ from rather.explainers import (
 from rather.explainers.deep_lift import ELEMENTWISE
 from rather.infillers import Blur, ColourNoise, Constant, Edited, FoilDonor, Paste, Pastes
 
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 ASKED = Question(torch.tensor([1, 0, 2]), torch.tensor([0, 2, 1]))
 SIDES: tuple[Any, ...] = ("both", "image", "baseline")
 
@@ -304,8 +305,8 @@ def test_heat_is_0_where_nothing_differs(relus: Classifier, photos: Batch, edite
 
 def test_occlusion_pastes_squares_of_the_counterfactual(linear: Classifier, batch: Batch) -> None:
     asked = Question(torch.tensor([1, 0]), torch.tensor([0, 1]))
-    pair = edit(PixelAscent(), linear, batch.images, torch.tensor([0, 1]))
-    found = explain(Occlusion(Edited(PixelAscent()), size=4, stride=4), linear, batch, asked)
+    pair = edit(ASCENT, linear, batch.images, torch.tensor([0, 1]))
+    found = explain(Occlusion(Edited(ASCENT), size=4, stride=4), linear, batch, asked)
     square = batch.images.clone()
     square[..., 4:, :4] = pair.edited[..., 4:, :4]
     drop = change(linear, batch.images, square, asked)

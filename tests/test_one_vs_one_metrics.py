@@ -19,10 +19,12 @@ from rather.metrics import (
     InverseLocalisation,
     Mprt,
     OneVsOneDeletion,
+    Robustness,
 )
-from rather.metrics.likeness import correlation, hog_correlation, map_ssim, spearman
 from rather.metrics.mprt import layers, untouched
+from rather.metrics.similarity import spearman
 
+ASCENT = PixelAscent(steps=5, halvings=0, margin=1e3)
 ASKED = Question(torch.tensor([1, 0]), torch.tensor([0, 1]))
 
 
@@ -89,7 +91,7 @@ def test_completeness_is_what_the_sum_misses(linear: Classifier, batch: Batch) -
     scores = [ASKED.score(linear(each)) for each in (batch.images, torch.full((2, 3, 8, 8), 0.2))]
     wanted = 0.5 / (scores[0] - scores[1]).abs().clamp(min=1)
     torch.testing.assert_close(measure(Completeness(), linear, off), wanted.detach())
-    edited = explain(IntegratedGradients(Edited(PixelAscent())), linear, batch, ASKED)
+    edited = explain(IntegratedGradients(Edited(ASCENT)), linear, batch, ASKED)
     assert measure(Completeness(), linear, edited).max() < 1e-4
     with pytest.raises(ValueError, match="has no baseline"):
         measure(Completeness(), linear, explain(RandomBlurred(), linear, batch))
@@ -120,7 +122,7 @@ def test_explainers_linear_in_the_score_are_antisymmetric(
     pasted = Paste(batch.images.flip(3))
     explainers = [
         IntegratedGradients(pasted, steps=3),
-        IntegratedGradients(Edited(PixelAscent()), steps=3),
+        IntegratedGradients(Edited(ASCENT), steps=3),
         Occlusion(pasted, size=4, stride=2),
     ]
     for explainer in explainers:
@@ -128,29 +130,6 @@ def test_explainers_linear_in_the_score_are_antisymmetric(
         assert measure(Antisymmetry(), convolutional, result).max() < 1e-4
     relu = explain(GradCam(), convolutional, batch, ASKED)
     assert measure(Antisymmetry(), convolutional, relu).max() > 0.1
-
-
-def test_rank_correlations_are_scipys() -> None:
-    from scipy.stats import spearmanr
-
-    torch.manual_seed(0)
-    one, other = torch.randn(3, 6, 5), torch.randn(3, 6, 5)
-    one[0], other[1] = one[0].round(), (other[1] * 2).relu()  # with ties
-    found = spearman(one, other)
-    for row in range(3):
-        wanted: Any = spearmanr(one[row].flatten(), other[row].flatten())
-        assert float(found[row]) == pytest.approx(wanted.statistic, abs=1e-5)
-    assert spearman(torch.ones(1, 2, 2), torch.rand(1, 2, 2)).isnan()
-
-
-def test_maps_are_like_themselves_and_unlike_noise() -> None:
-    torch.manual_seed(0)
-    heat = nn.functional.interpolate(torch.randn(2, 1, 6, 6), (48, 48), mode="bicubic")[:, 0]
-    noise = torch.randn(2, 48, 48)
-    for likeness in (map_ssim, hog_correlation, spearman):
-        torch.testing.assert_close(likeness(heat, 3 * heat), torch.ones(2), rtol=1e-4, atol=1e-4)
-        assert (likeness(heat, noise) < 0.5).all()
-    torch.testing.assert_close(correlation(heat.flatten(1), -heat.flatten(1)), -torch.ones(2))
 
 
 class Deep(nn.Module):
@@ -219,7 +198,7 @@ def test_maps_of_the_image_alone_survive_every_randomisation(
 def test_the_baseline_is_kept_or_edited_again_or_refitted(deep: Classifier, batch: Batch) -> None:
     answer = deep(batch.images).argmax(1)
     asked = Question(answer, 1 - answer)
-    shown = explain(Residual(Edited(PixelAscent())), deep, batch, asked)
+    shown = explain(Residual(Edited(ASCENT)), deep, batch, asked)
     kept = Mprt(likeness="spearman").curve(deep, shown)
     torch.testing.assert_close(kept, torch.ones(2, 5))
     again = Mprt(likeness="spearman", editor="again").curve(deep, shown)
@@ -228,7 +207,7 @@ def test_the_baseline_is_kept_or_edited_again_or_refitted(deep: Classifier, batc
 
     def refit(classifier: Classifier) -> PixelAscent:
         fitted.append(classifier)
-        return PixelAscent()
+        return ASCENT
 
     same = Mprt(likeness="spearman", refit=refit).curve(deep, shown)
     torch.testing.assert_close(same, again)
@@ -236,14 +215,22 @@ def test_the_baseline_is_kept_or_edited_again_or_refitted(deep: Classifier, batc
     assert all(each is not deep for each in fitted)
 
 
+def test_robustness_to_the_baseline_edits_anew(convolutional: Classifier, batch: Batch) -> None:
+    plain = explain(IntegratedGradients(Constant(0.5), steps=4), convolutional, batch, ASKED)
+    edited = explain(IntegratedGradients(Edited(ASCENT), steps=4), convolutional, batch, ASKED)
+    found = measure(Robustness("baseline", (Edited(ASCENT),)), convolutional, plain)
+    torch.testing.assert_close(found, spearman(plain.heatmaps, edited.heatmaps))
+
+
 def test_a_pasted_counterfactual_is_judged_like_the_editors(
     convolutional: Classifier, batch: Batch
 ) -> None:
-    pair = edit(PixelAscent(), convolutional, batch.images, torch.tensor([0, 1]))
+    pair = edit(ASCENT, convolutional, batch.images, torch.tensor([0, 1]))
     one, other = (
         explain(IntegratedGradients(each, steps=4), convolutional, batch, ASKED)
-        for each in (Paste(pair.edited), Edited(PixelAscent()))
+        for each in (Paste(pair.edited), Edited(ASCENT))
     )
-    for metric in (OneVsOneDeletion(), ClassSensitivity(), Mprt(), Completeness()):
+    robust = Robustness("steps", (2,))
+    for metric in (OneVsOneDeletion(), ClassSensitivity(), Mprt(), Completeness(), robust):
         found = [measure(metric, convolutional, each) for each in (one, other)]
         torch.testing.assert_close(*found)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
-from rather.explainers import GradCam, Occlusion
+from rather.explainers import Fido, GradCam, Occlusion
 from rather.infillers import Constant
 from rather.report import colours, figures, page, sheet
 from rather.report.figures import mapped, scale_of
@@ -261,3 +261,13 @@ def test_percentages_never_round_to_certainty() -> None:
     found = {percent(share) for share in np.linspace(1e-6, 1 - 1e-6, 5000).tolist()}
     assert not found & {"0%", "100%", "0.0%", "100.0%"}
     assert all(re.fullmatch(r"([<>] )?[\d.]+%", word) for word in found)
+
+
+def test_what_plays_no_part_in_a_region_is_grey(linear: Classifier, batch: Batch) -> None:
+    method = Fido(Constant(0.5), cell=1, levels=1, steps=2, warmup=1)
+    study = contrast(method, linear, batch, regions=False)
+    assert (study.answer.evidence == study.answer.heatmaps + 0.5).all()
+    assert study.answer.evidence.min() >= 0
+    assert scale_of(study, 0) <= 1
+    bare = contrast(Occlusion(Constant(0.5), size=4, stride=4), linear, batch, regions=False)
+    assert torch.equal(bare.answer.evidence, bare.answer.heatmaps)

@@ -55,6 +55,20 @@ class Explanation:
     counterfactual: Counterfactual | None = None
 
     @property
+    def evidence(self) -> Heatmaps:
+        """The heatmaps from where nothing is said: 0 for what plays no part, as a figure needs.
+
+        That is a rating of 0, unless the explainer declares another as `nothing`: one that chooses
+        a region is sure of what it leaves out.
+        """
+        return self.heatmaps - getattr(self.explainer, "nothing", 0.0)
+
+    @property
+    def ran(self) -> Explainer:
+        """The explainer as it ran, for whoever asks it again about the same images."""
+        return self.explainer if self.settled is None else self.settled
+
+    @property
     def seed(self) -> int | None:
         """The seed that all randomness came from; None where there was none."""
         return getattr(self.explainer, "seed", None)

@@ -50,10 +50,14 @@ class Region:
 
 
 def reached(kind: Kind, question: Question, logits: Logits) -> Flags:
-    """Whether the answer holds ("kept") or is lost ("removed"), to the foil where there is one."""
-    holds = question.score(logits) > 0
-    if question.foil is None:
-        holds = logits.argmax(1) == question.target
+    """Whether the target is the answer ("kept"), or no longer ("removed"): lost to a foil.
+
+    What is kept must beat all classes: a little that leans from the foil to the target explains
+    nothing while the classifier sees a third thing in it.
+    """
+    if kind == "removed" and question.foil is not None:
+        return question.score(logits) <= 0
+    holds = logits.argmax(1) == question.target
     return holds if kind == "kept" else ~holds
 
 

@@ -97,7 +97,7 @@ def contrast(
         regions: whether the smallest regions are found, for some 100 passes more an image.
     """
     answer = explain(explainer, classifier, batch, question)
-    settled = answer.settled or explainer
+    settled = answer.ran
     fills = infiller_of(settled) if infiller is None else infiller
     removals = tuple(_removals(answer, classifier, fills, share))
     found = tuple(_regions(answer, classifier, fills)) if regions else ()

@@ -8,10 +8,11 @@ from typing import Any, Literal, cast
 import torch
 
 from rather.batch import Batch
-from rather.catalogue import EXPLAINERS, INFILLERS, METHODS
+from rather.catalogue import EDITORS, EXPLAINERS, INFILLERS, METHODS
 from rather.classifier import Classifier
 from rather.data.classes import resolve
 from rather.data.photos import Photos
+from rather.editor import Editor
 from rather.explainer import Explainer
 from rather.infiller import Infiller
 from rather.models import load
@@ -82,6 +83,14 @@ def infiller(text: str) -> Infiller:
     found = build(text, METHODS)
     if INFILLERS.get(type(found).__name__) is not type(found):
         raise ValueError(f"--infiller {text!r} is no in-fill; there are {', '.join(INFILLERS)}")
+    return found
+
+
+def editor(text: str) -> Editor:
+    """Build an editor."""
+    found = build(text, METHODS)
+    if EDITORS.get(type(found).__name__) is not type(found):
+        raise ValueError(f"--editor {text!r} is no editor; there are {', '.join(EDITORS)}")
     return found
 
 

@@ -13,10 +13,13 @@ from rather.classifier import Classifier
 from rather.commands import asking
 from rather.data.photos import Photos
 from rather.explainer import Explainer
+from rather.metrics.hybrids import HybridCurves, Hybrids
 from rather.progress import track
 from rather.region import Region
-from rather.report import figures, page, words
+from rather.report import figures, gallery, page, words
 from rather.study import Study, contrast
+
+GALLERY, SHOWN = "gallery.html", 40  # images that the gallery shows at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +46,22 @@ class Found:
     without: dict[str, float]
     regions: dict[str, dict[str, Any]]
     best: list[dict[str, Any]]
+    counterfactual: dict[str, Any] | None
 
 
 def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found]:
     """Write record, figures and page into a folder, all or nothing."""
     found: list[Found] = []
+    hybrids: list[HybridCurves] = []
     with fresh(folder, force) as partial:
-        record.write(_studies(ask, track(photos, "photos"), found), partial)
+        record.write(_studies(ask, track(photos, "photos"), found, hybrids), partial)
         if not found:
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
         draw(record.read(partial), partial / "figures")
         (partial / "report.html").write_text(page(record.read(partial)), encoding="utf-8")
+        if hybrids:
+            (partial / GALLERY).write_text(gallery(hybrids), encoding="utf-8")
     return found
 
 
@@ -87,11 +94,13 @@ def summary(found: list[Found], folder: Path, failed: list[tuple[str, str]]) -> 
 def lines(found: list[Found], folder: Path) -> list[str]:
     """The result for people."""
     said = [line for one in found for line in _said(one)]
-    return [*said, f"report: {(folder / 'report.html').resolve()}"]
+    pages = {"report": folder / "report.html", "hybrids": folder / GALLERY}
+    return [*said, *(f"{what}: {page.resolve()}" for what, page in pages.items() if page.exists())]
 
 
 def _said(one: Found) -> list[str]:
     lines = [f"{one.image}: {one.question}", f"  {one.says}"]
+    lines += [f"  {one.counterfactual['says']}"] if one.counterfactual else []
     if one.without:
         most, least = (words.percent(one.without[part]) for part in ("most", "least"))
         lines.append(
@@ -101,12 +110,17 @@ def _said(one: Found) -> list[str]:
     return lines + [f"  {part['says']}" for part in one.regions.values()]
 
 
-def _studies(ask: Ask, batches: Iterable[Batch], found: list[Found]) -> Iterator[Study]:
+def _studies(
+    ask: Ask, batches: Iterable[Batch], found: list[Found], hybrids: list[HybridCurves]
+) -> Iterator[Study]:
     for batch in batches:
         here = asking.on(ask.classifier.device, batch)
         question = asking.question(ask.classifier, here, ask.target, ask.foil)
         study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
         found += [_found(ask.classifier, study, row) for row in range(len(batch.names))]
+        shown = sum(len(each.score) for each in hybrids)
+        if study.answer.counterfactual is not None and shown < SHOWN:
+            hybrids.append(Hybrids()(ask.classifier, study.answer))
         yield study
 
 
@@ -133,4 +147,18 @@ def _found(classifier: Classifier, study: Study, row: int) -> Found:
         trials,
         {region.kind: _region(region, row) for region in study.regions},
         asking.best(classifier, answer.logits[row], 5),
+        _counterfactual(classifier, study, row),
     )
+
+
+def _counterfactual(classifier: Classifier, study: Study, row: int) -> dict[str, Any] | None:
+    """What programs are told of the edit that an image was compared with."""
+    pair = study.answer.counterfactual
+    if pair is None:
+        return None
+    return {
+        "flipped": bool(pair.flipped[row]),
+        "change": float(pair.change[row].mean()),
+        "after": asking.best(classifier, pair.after[row], 5),
+        "says": words.flipped(pair, row, study.answer.classes),
+    }

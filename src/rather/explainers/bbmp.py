@@ -5,7 +5,7 @@ arXiv:1704.03296. Has no blur, jitter or smoothness of the original.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -35,6 +35,8 @@ class Bbmp:
         batch: images at once; changes no result.
         seed: for infillers that draw at random.
     """
+
+    nothing: ClassVar[float] = -0.5  # the rating of what has no part in the region
 
     infiller: Infiller = Inpainter()
     objective: Literal["ssr", "sdr"] = "ssr"

@@ -9,7 +9,7 @@ the price of area is on the mean, so that it does not grow with the image; a joi
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -37,8 +37,7 @@ class Fido:
         objective: "ssr" keeps as little as suffices, "sdr" drops as little as destroys the answer,
             "joint" does both with one mask.
         cell: side of a cell in pixels; smaller ones draw finer regions.
-        levels: grids whose sum is learned, each of cells twice as large as the last. Coarse ones
-            settle whole parts of the image at once; with 1, more steps are needed.
+        levels: grids that are summed, of cells ever twice as large; 1 needs many more steps.
         steps: steps of Adam; rate times steps must stay near 20, or cells end undecided.
         rate: first step size of Adam; it falls to 0.
         samples: masks per image and step; more, less noise in the gradient.
@@ -52,11 +51,12 @@ class Fido:
             logits for the map, as published.
         antithetic: whether masks come in opposite pairs; needs even `samples`.
         refresh: steps for which a proposal that depends on the mask is used again.
-        tolerance: an image is done when its probabilities moved by less, on average, in ten steps;
-            0: all steps are made.
+        tolerance: an image is done when ten steps moved its probabilities less, on average; or 0.
         batch: most variants at once; changes no result.
         seed: of masks and infillers.
     """
+
+    nothing: ClassVar[float] = -0.5  # the rating of what has no part in the region
 
     infiller: Infiller = Inpainter()
     objective: Literal["ssr", "sdr", "joint"] = "ssr"

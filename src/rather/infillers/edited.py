@@ -5,7 +5,7 @@ Bates, Jefferis and Funke, Discriminative Attribution from Counterfactuals, 2021
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Generator
 
@@ -14,8 +14,10 @@ from rather.editor import Counterfactual, Editor, edit
 from rather.infiller import Infiller
 from rather.infillers.paste import Paste, Pastes
 from rather.question import Question
-from rather.settling import reseeded
+from rather.settling import rebuilt, reseeded
 from rather.types import Images, Keep
+
+Method = TypeVar("Method")
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,12 @@ class Edited:
             f"{self} fills nothing before it knows the classifier and the foil: give it to an "
             "explainer and call explain(...), or paste an edit, Paste(edit(...).edited)"
         )
+
+
+def pasted(method: Method, pair: Counterfactual) -> Method:
+    """The method with a counterfactual in place of its edits, as it ran where there was but one."""
+
+    def change(part: Any) -> Any:
+        return Paste(pair.edited) if isinstance(part, Edited) and part.samples == 1 else part
+
+    return rebuilt(method, change)

@@ -11,7 +11,7 @@ import torch
 from rather.classifier import Classifier
 from rather.explainer import Explanation
 from rather.metrics.curve import rank
-from rather.metrics.likeness import spearman
+from rather.metrics.similarity import spearman
 from rather.question import Question
 from rather.types import Heatmaps, PerImage
 
@@ -73,8 +73,7 @@ class Antisymmetry:
 
 def again(classifier: Classifier, explanation: Explanation, question: Question) -> Heatmaps:
     """The maps of the same explainer, with the same counterfactuals, of another question."""
-    ran = explanation.settled or explanation.explainer
-    return ran(classifier, explanation.batch.images, question)
+    return explanation.ran(classifier, explanation.batch.images, question)
 
 
 def norm(heat: Heatmaps) -> PerImage:

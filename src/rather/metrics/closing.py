@@ -34,12 +34,13 @@ def most(values: Heatmaps, diameter: int) -> Heatmaps:
     reach = diameter // 2
     height, width = values.shape[1:]
     padded = F.pad(values, (reach, reach, reach, reach), value=-torch.inf)
-    found = torch.full_like(values, -torch.inf)
+    found, spans = torch.full_like(values, -torch.inf), {}
     for below, first, last in disc(diameter):
-        strip = padded[:, reach + below : reach + below + height]
-        span = strip[:, :, reach + first : reach + last + width]
-        row = F.max_pool2d(span[:, None], (1, last - first + 1), 1)[:, 0]
-        found = torch.maximum(found, row)
+        if (first, last) not in spans:  # rows above and below the middle share theirs
+            span = padded[:, None, :, reach + first : reach + last + width]
+            spans[first, last] = F.max_pool2d(span, (1, last - first + 1), 1)[:, 0]
+        top = reach + below
+        found = torch.maximum(found, spans[first, last][:, top : top + height])
     return found
 
 

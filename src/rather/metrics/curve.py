@@ -4,7 +4,7 @@ All hybrids of all images run in batches; every share of an image is filled from
 that a curve moves with the pixels and not with the noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -24,9 +24,9 @@ Start: TypeAlias = Literal["image", "hidden"]  # hide more and more of it, or sh
 Ranks: TypeAlias = Int[Tensor, "n h w"]  # 0 for what goes first
 Segments: TypeAlias = Int[Tensor, "n h w"]  # regions, numbered from 0
 Counts: TypeAlias = Int[Tensor, "n points"]  # how many ranks are hidden, or shown
+Value: TypeAlias = Literal["probability", "log_odds", "score", "lead"]
 Steps: TypeAlias = int | tuple[float, ...]
 Curves: TypeAlias = Float[Tensor, "n points"]
-Value: TypeAlias = Callable[[Question, Logits], PerImage]
 
 
 def curve(
@@ -41,7 +41,7 @@ def curve(
     draws: int = 1,
     seed: int = 0,
     batch: int | None = None,
-    value: Value = Question.probability,
+    value: Value = "probability",
 ) -> Curves:
     """The question's probability once each fraction of the pixels is hidden, or shown.
 
@@ -56,7 +56,8 @@ def curve(
         draws: proposals that every point is averaged over, where the infiller is random.
         seed: breaks ties between pixels, the same for all methods, and feeds the infiller.
         batch: images filled and classified at once; None leaves it to the classifier.
-        value: what is reported instead of the probability.
+        value: "log_odds" in place of the probability, where it does not flatten near 0 and 1; the
+            question's "score"; or the "lead" of the target's probability over the foil's.
     """
     ranks = rank(explanation.heatmaps, order, seed, segments)
     images, question = explanation.batch.images, explanation.question
@@ -74,7 +75,7 @@ class Hybrids:
         draws: proposals that every answer is averaged over, where the infiller is random.
         seed: feeds the infiller; the same for every part.
         batch: images filled and classified at once; None leaves it to the classifier.
-        value: what is reported instead of the probability.
+        value: what is answered: "probability", "log_odds", "score" or "lead".
     """
 
     infiller: Infiller
@@ -82,7 +83,7 @@ class Hybrids:
     draws: int = 1
     seed: int = 0
     batch: int | None = None
-    value: Value = Question.probability
+    value: Value = "probability"
 
     def __post_init__(self) -> None:
         check_batch(self.batch)
@@ -105,8 +106,16 @@ class Hybrids:
             for row, point in variants(images, counts.shape[1], size, "hybrids"):
                 keep = self._keep(ranks[row], counts[row, point]).to(images)
                 made = filled(row, keep)
-                answers[row, point] += self.value(question.at(row), classifier(made))
+                answers[row, point] += self._value(question.at(row), classifier(made))
         return answers / draws
+
+    def _value(self, question: Question, logits: Logits) -> PerImage:
+        if self.value == "lead":
+            return lead(question, logits)
+        if self.value == "score":
+            return question.score(logits)
+        likely = self.value == "probability"
+        return question.probability(logits) if likely else question.log_odds(logits)
 
     def _keep(self, ranks: Ranks, counts: Int[Tensor, " n"]) -> Bool[Tensor, "n 1 h w"]:
         first = ranks[:, None] < counts[:, None, None, None]

@@ -25,7 +25,6 @@ from rather.infillers.blur import smoother
 from rather.metrics.closing import closed
 from rather.metrics.curve import rank
 from rather.metrics.mixing import Ends, Masks, Sweep, area, paired
-from rather.question import Question
 from rather.types import Flags, Heatmaps, Images, Keep, Labels, PerImage
 from rather.variants import check_batch, check_choice, variants
 
@@ -56,9 +55,8 @@ class HybridCurves:
     class wanted, and has size NaN where none had (it then shows the largest).
     """
 
+    explanation: Explanation
     pair: Counterfactual
-    question: Question
-    heatmaps: Heatmaps
     sizes: Points
     gains: Points
     full: PerImage
@@ -160,9 +158,8 @@ class Hybrids:
         known = self.known(explanation.heatmaps, ends)
         score = area(sizes, gains, ends.full) / (ends.full if self.normalise else 1)
         return HybridCurves(
+            explanation,
             pair,
-            explanation.question,
-            explanation.heatmaps,
             sizes,
             gains,
             ends.full,

@@ -1,16 +1,14 @@
-"""How alike two images are, pixel by pixel, and how alike two heatmaps are.
+"""How alike two images are, pixel by pixel: PSNR and SSIM, where a hole was.
 
 Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity,
 IEEE TIP 2004, with a uniform window, K = 0.01 and 0.03.
 """
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rather.types import Heatmaps, Images, Keep, PerImage
+from rather.types import Images, Keep, PerImage
 
 
 def inside(values: Float[Tensor, "n c h w"], keep: Keep) -> PerImage:
@@ -24,37 +22,7 @@ def psnr(images: Images, truth: Images, keep: Keep) -> PerImage:
     return -10 * inside((images - truth).square(), keep).clamp(min=1e-10).log10()
 
 
-def spearman(one: Heatmaps, other: Heatmaps) -> PerImage:
-    """Rank correlation of each pair of maps, ties sharing their mean rank; NaN for a flat one.
-
-    >>> heat = torch.tensor([[[1.0, 2.0, 3.0]]])
-    >>> [round(float(spearman(heat, other)), 4) for other in (heat.exp(), -heat)]
-    [1.0, -1.0]
-    """
-    ranks = [torch.stack([_mean_ranks(heat.flatten()) for heat in heats]) for heats in (one, other)]
-    return correlation(*ranks)
-
-
-def correlation(one: Float[Tensor, "n k"], other: Float[Tensor, "n k"]) -> PerImage:
-    """Pearson's, row by row; NaN where a row does not vary."""
-    one, other = (part - part.mean(1, keepdim=True) for part in (one, other))
-    return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1))
-
-
-def map_ssim(one: Heatmaps, other: Heatmaps) -> PerImage:
-    """Mean structural similarity of maps divided by their largest absolute value, window 5."""
-    halves = [(heat / heat.abs().amax((1, 2), keepdim=True) / 2)[:, None] for heat in (one, other)]
-    return ssim(*halves, window=5).mean((1, 2, 3))
-
-
-def hog_correlation(one: Heatmaps, other: Heatmaps) -> PerImage:
-    """Correlation of histograms of oriented gradients: 9 directions in cells of 16 pixels."""
-    return correlation(*(_hogs(heat).to(one) for heat in (one, other)))
-
-
-def ssim(
-    images: Float[Tensor, "n c h w"], truth: Float[Tensor, "n c h w"], window: int = 7
-) -> Float[Tensor, "n c h w"]:
+def ssim(images: Images, truth: Images, window: int = 7) -> Images:
     """Structural similarity around each pixel, in [-1, 1]; 1 for equal images.
 
     Args:
@@ -72,17 +40,3 @@ def ssim(
 
 def _box(values: Tensor, window: int) -> Tensor:
     return F.avg_pool2d(values, window, 1, window // 2, count_include_pad=False)
-
-
-def _mean_ranks(values: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
-    _, place, counts = values.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2)[place]
-
-
-def _hogs(heats: Heatmaps) -> Float[Tensor, "n k"]:
-    from skimage.feature import hog  # late, as it takes a second
-
-    side = max(1, min(16, min(heats.shape[1:]) // 3))
-    cells = {"orientations": 9, "pixels_per_cell": (side, side), "cells_per_block": (3, 3)}
-    found = [hog(heat.cpu().numpy(), block_norm="L2-Hys", **cells) for heat in heats]
-    return torch.from_numpy(np.stack(found))

@@ -33,7 +33,7 @@ class Sweep:
         if self.blur is None:
             return masks
         rows, columns = (part.to(masks) for part in self.blur)
-        return (rows @ masks @ columns.T).clamp(0, 1)
+        return (rows @ masks @ columns.T).clamp_(0, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ are compared one by one.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import torch
 from torch import nn
@@ -19,19 +19,13 @@ from rather.explainer import Explanation
 from rather.explainers.layers import hooks
 from rather.infillers import Edited
 from rather.metrics.curve import Curves
-from rather.metrics.likeness import hog_correlation, map_ssim, spearman
+from rather.metrics.similarity import similarity
 from rather.progress import track
 from rather.settling import rebuilt, settle
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_choice
 
-Likeness: TypeAlias = Callable[[Heatmaps, Heatmaps], PerImage]
-LIKENESS: dict[str, Likeness] = {
-    "spearman_abs": lambda one, other: spearman(one.abs(), other.abs()),
-    "spearman": spearman,
-    "ssim": map_ssim,
-    "hog": hog_correlation,
-}
+Likeness: TypeAlias = Literal["spearman_abs", "spearman", "ssim", "hog"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,7 @@ class Mprt:
     """
 
     order: Literal["top_down", "bottom_up", "independent"] = "top_down"
-    likeness: Literal["spearman_abs", "spearman", "ssim", "hog"] = "spearman_abs"
+    likeness: Likeness = "spearman_abs"
     editor: Literal["kept", "again"] = "kept"
     refit: Callable[[Classifier], Editor] | None = None
     seed: int = 0
@@ -61,7 +55,7 @@ class Mprt:
 
     def __post_init__(self) -> None:
         check_choice("order", self.order, ("top_down", "bottom_up", "independent"))
-        check_choice("likeness", self.likeness, tuple(LIKENESS))
+        check_choice("likeness", self.likeness, get_args(Likeness))
         check_choice("editor", self.editor, ("kept", "again"))
 
     def __call__(self, classifier: Classifier, explanation: Explanation) -> PerImage:
@@ -69,15 +63,20 @@ class Mprt:
 
     def curve(self, classifier: Classifier, explanation: Explanation) -> Curves:
         """Likeness at every depth, the shallowest first; a column a layer."""
-        compare = LIKENESS[self.likeness]
         images = explanation.batch.images
         copies = self.randomised(classifier, images)
         total = len(layers(classifier, images))
         points = [
-            compare(explanation.heatmaps, self.rerun(each, explanation))
+            self.alike(explanation.heatmaps, self.rerun(each, explanation))
             for each in track(copies, "randomised networks", total)
         ]
         return torch.stack(points, 1)
+
+    def alike(self, one: Heatmaps, other: Heatmaps) -> PerImage:
+        """How alike two maps of each image are."""
+        if self.likeness == "spearman_abs":
+            return similarity(one.abs(), other.abs(), "spearman")
+        return similarity(one, other, self.likeness)
 
     def randomised(self, classifier: Classifier, images: Images) -> Iterator[Classifier]:
         """A copy of the network for every depth; the one that is given keeps its weights."""
@@ -96,7 +95,7 @@ class Mprt:
     def rerun(self, classifier: Classifier, explanation: Explanation) -> Heatmaps:
         """The map of the same question from another network."""
         images, question = explanation.batch.images, explanation.question
-        ran: Any = explanation.settled or explanation.explainer
+        ran: Any = explanation.ran
         refit = self.refit
         if refit is not None or self.editor == "again":
             fitted = None if refit is None else refit(classifier)

@@ -14,8 +14,7 @@ from rather.explainer import Explanation
 from rather.explainers.baselines import starts
 from rather.infiller import Infiller
 from rather.infillers import MeanColour
-from rather.metrics.curve import Curves, Steps, area, curve, lead, shares
-from rather.question import Question
+from rather.metrics.curve import Curves, Steps, area, curve, shares
 from rather.types import PerImage
 from rather.variants import check_choice
 
@@ -63,7 +62,7 @@ class OneVsOneDeletion:
             draws=self.draws,
             seed=self.seed,
             batch=self.batch,
-            value=lead if self.of == "probability" else Question.score,
+            value="lead" if self.of == "probability" else "score",
         )
 
 
@@ -78,7 +77,7 @@ class Completeness:
     higher_is_better: ClassVar[bool] = False
 
     def __call__(self, classifier: Classifier, explanation: Explanation) -> PerImage:
-        ran = explanation.settled or explanation.explainer
+        ran = explanation.ran
         baseline = getattr(ran, "baseline", None)
         if not isinstance(baseline, Infiller):
             raise ValueError(f"{ran} has no baseline, so there is nothing that its maps sum to")

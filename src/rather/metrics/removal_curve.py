@@ -12,7 +12,6 @@ from rather.explainer import Explanation
 from rather.infiller import Infiller
 from rather.infillers import Inpainter
 from rather.metrics.curve import Curves, Steps, area, curve, shares
-from rather.question import Question
 from rather.types import PerImage
 
 
@@ -54,6 +53,6 @@ class RemovalCurve:
             draws=self.draws,
             seed=self.seed,
             batch=self.batch,
-            value=Question.log_odds,
+            value="log_odds",
         )
         return explanation.question.log_odds(explanation.logits)[:, None] - left

@@ -12,6 +12,7 @@ import torch
 from rather.classifier import Classifier
 from rather.explainer import Explainer, Explanation
 from rather.metrics.similarity import MEASURES, By, similarity
+from rather.settling import settle
 from rather.types import PerImage
 from rather.variants import check_choice
 
@@ -40,11 +41,10 @@ class Robustness:
             raise ValueError("values is empty; give at least one value that the field becomes")
 
     def __call__(self, classifier: Classifier, explanation: Explanation) -> PerImage:
-        changed = [self.changed(explanation.explainer, value) for value in self.values]
-        images, question = explanation.batch.images, explanation.question
+        task = classifier, explanation.batch.images, explanation.question
+        changed = [settle(self.changed(explanation.ran, each), *task)[0] for each in self.values]
         found = [
-            similarity(explanation.heatmaps, explainer(classifier, images, question), self.by)
-            for explainer in changed
+            similarity(explanation.heatmaps, explainer(*task), self.by) for explainer in changed
         ]
         return torch.stack(found).mean(0)
 

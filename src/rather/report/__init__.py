@@ -1,7 +1,8 @@
 """Figures and one self-contained page from studies; nothing is fetched, nothing is plotted live."""
 
 from rather.report.figures import figures
+from rather.report.gallery import gallery
 from rather.report.page import page
 from rather.report.sheet import sheet
 
-__all__ = ["figures", "page", "sheet"]
+__all__ = ["figures", "gallery", "page", "sheet"]

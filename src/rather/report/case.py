@@ -6,7 +6,7 @@ from dataclasses import replace
 from PIL import Image
 
 from rather.report import colours, words
-from rather.report.figures import Figure, maps, photo, regions, scale_of, trials
+from rather.report.figures import Figure, counterfactuals, maps, photo, regions, scale_of, trials
 from rather.report.markup import Markup, picture, tag, together
 from rather.study import Study, infiller_of
 from rather.types import Logits
@@ -19,6 +19,7 @@ def article(study: Study, row: int) -> Markup:
     return together(
         tag("p", words.answered(study, row), class_="lead"),
         _maps(study, row),
+        _edited(study, row),
         _trials(study, row),
         _regions(study, row),
         tag("div", _best(study, row), _making(study), class_="sides"),
@@ -48,6 +49,29 @@ def _scale(target: str, foil: str | None, scale: float) -> Markup:
         tag("span", f"for {target} +{words.amount(scale)}"),
     ]
     return tag("div", bar, tag("div", *ends), class_="scale")
+
+
+def _edited(study: Study, row: int) -> Markup:
+    pair = study.answer.counterfactual
+    if pair is None:
+        return together()
+    edited, change = counterfactuals(study, row)
+    about = (
+        "The map compares the image with this one. What it shows is the classifier's reasons only "
+        "as far as the edit is a believable image of the other class."
+    )
+    before = replace(photo(study, row), title="Untouched")
+    shown = [
+        _figure(before, _odds(study, row, study.answer.logits)),
+        _figure(edited, _odds(study, row, pair.after)),
+        _figure(change),
+    ]
+    return tag(
+        "section",
+        tag("h3", "What it was compared with"),
+        tag("p", about, class_="soft"),
+        tag("div", *shown, class_="row"),
+    )
 
 
 def _trials(study: Study, row: int) -> Markup:

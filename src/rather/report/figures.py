@@ -34,8 +34,9 @@ class Figure:
 
 
 def figures(study: Study, row: int) -> list[Figure]:
-    """Every figure of one image: the photo, the maps on one scale, the trials, the regions."""
-    return [photo(study, row), *maps(study, row), *trials(study, row), *regions(study, row)]
+    """Every figure of one image: photo, maps on one scale, counterfactual, trials, regions."""
+    asked = [photo(study, row), *maps(study, row), *counterfactuals(study, row)]
+    return [*asked, *trials(study, row), *regions(study, row)]
 
 
 def photo(study: Study, row: int) -> Figure:
@@ -50,15 +51,31 @@ def maps(study: Study, row: int) -> Iterator[Figure]:
     sides = [("target", target, study.target, 1), ("foil", foil, study.foil, -1)]
     for key, name, part, sign in sides:
         if part is not None:
-            heat, note = part.heatmaps[row], words.legend(sign)
+            heat, note = part.evidence[row], words.legend(sign)
             picture = mapped(sign * heat, image, scale)
             yield Figure(key, f"For {name}", f"{note}; most so {place(heat)}", picture, note)
-    heat = study.answer.heatmaps[row]
+    heat = study.answer.evidence[row]
     title, note = (
         (f"For {target}", words.legend(1)) if foil is None else words.balance(target, foil)
     )
     about = f"{note}; most orange {place(heat)}, most blue {place(-heat)}"
     yield Figure("answer", title, about, mapped(heat, image, scale), note)
+
+
+def counterfactuals(study: Study, row: int) -> Iterator[Figure]:
+    """The image edited towards the foil, and where it was changed, where there is such an edit."""
+    pair = study.answer.counterfactual
+    if pair is None:
+        return
+    _, foil = words.asked(study.answer.question, row, study.answer.classes)
+    note = words.flipped(pair, row, study.answer.classes)
+    about = f"The image, edited towards {foil} by {pair.editor}. {note}"
+    yield Figure("edited", f"Edited towards {foil}", about, shown(pair.edited[row]), note)
+    change, largest = pair.change[row], float(pair.change[row].max())
+    note = f"The stronger, the more; the most is {words.percent(largest)} of the range"
+    about = f"{note}, {place(change)}"
+    picture = mapped(change, pair.images[row], largest or 1.0)
+    yield Figure("change", "What was changed", about, picture, note)
 
 
 def trials(study: Study, row: int) -> Iterator[Figure]:
@@ -83,7 +100,7 @@ def regions(study: Study, row: int) -> Iterator[Figure]:
 
 def scale_of(study: Study, row: int) -> float:
     """The rating with the strongest colour: nearly the largest of all maps of the image."""
-    sizes = [part.heatmaps[row].abs().flatten() for part in study.explanations().values()]
+    sizes = [part.evidence[row].abs().flatten() for part in study.explanations().values()]
     return max(float(size.quantile(CLIPPED)) for size in sizes) or 1.0
 
 

@@ -35,8 +35,12 @@ def page(studies: Iterable[Study]) -> str:
     title = _title(entries)
     head = [tag("h1", title)] if len(entries) == 1 else [tag("h1", title), _index(entries)]
     sections = [_section(entry, number, len(entries)) for number, entry in enumerate(entries)]
-    main = tag("main", *sections)
-    body = tag("body", tag("header", *head), main, tag("footer", "Made by rather, offline."))
+    return document(title, tag("header", *head), tag("main", *sections))
+
+
+def document(title: str, *parts: Markup) -> str:
+    """A whole page of its parts, which fetches nothing."""
+    body = tag("body", *parts, tag("footer", "Made by rather, offline."))
     return "<!doctype html>\n" + tag("html", _head(title), body, lang="en-GB").html + "\n"
 
 

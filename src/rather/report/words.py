@@ -1,7 +1,10 @@
 """What a report says: questions, answers and numbers in words."""
 
 import math
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
 
+from rather.editor import Counterfactual
 from rather.question import Question
 from rather.region import Region
 from rather.study import Part, Study
@@ -110,6 +113,37 @@ def balance(target: str, foil: str) -> tuple[str, str]:
     return "The difference", f"Orange: {target} rather than {foil}; blue: the other way round"
 
 
+def flipped(pair: Counterfactual, row: int, classes: tuple[str, ...]) -> str:
+    """Whether an edit did what it should, by the classifier's own answer, and if not, why not."""
+    wanted, chances = int(pair.target[row]), pair.after[row].softmax(0)
+    best = int(chances.argmax())
+    sure = percent(float(chances[best]))
+    if bool(pair.flipped[row]):
+        return f"The edit flips the answer to {called(classes, best)} ({sure})."
+    return (
+        f"The edit fails: the answer is {called(classes, best)} ({sure}), and "
+        f"{called(classes, wanted)} has {percent(float(chances[wanted]))}."
+    )
+
+
+def short(method: Any) -> str:
+    """A method by what differs from its defaults.
+
+    >>> from rather.infillers import Blur, Samples
+    >>> short(Samples(Blur())), short(Samples(Blur(sigma=2.0), k=8))
+    ('Samples(infiller=Blur())', 'Samples(infiller=Blur(sigma=2.0), k=8)')
+    """
+    if not is_dataclass(method) or isinstance(method, type):
+        return repr(method)
+    told = [each for each in fields(method) if each.init and each.repr]
+    parts = [
+        f"{each.name}={short(getattr(method, each.name))}"
+        for each in told
+        if each.default is MISSING or getattr(method, each.name) != each.default
+    ]
+    return f"{type(method).__name__}({', '.join(parts)})"
+
+
 def trial(part: Part, share: float, target: str) -> str:
     """What was done to the image in a trial."""
     some = f"the {percent(share)} that speak"
@@ -124,7 +158,10 @@ def region(found: Region, row: int) -> str:
     """What a region does, in a sentence."""
     area = float(found.area[row])
     if not bool(found.found[row]):
-        return f"No {found.kind} region of this ranking decides the answer."
+        return {
+            "kept": "No part of this ranking alone gives the answer.",
+            "removed": "The answer is not lost without any part of this ranking.",
+        }[found.kind]
     if found.kind == "kept":
         if not area:
             return "Nothing need be kept: with all of it filled in, this is the answer too."
