@@ -11,6 +11,8 @@ from scipy.stats import kendalltau, rankdata
 
 Photos: TypeAlias = Mapping[str, Mapping[str, float]]  # by photo, by name of the number
 
+ENOUGH = 100  # photos that a claim must be measured on
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -71,8 +73,12 @@ def family_of(family: str) -> Any:
 def gain(
     numbers: Mapping[str, Photos], measured: Measured, one: str, other: str
 ) -> dict[str, float]:
-    """By how much `one` is better than `other`, on every photo that both have."""
-    first, second = measured.of(numbers[one]), measured.of(numbers[other])
+    """By how much `one` is better than `other`; thresholds, too, see only photos that both have."""
+    both = set(numbers[one]) & set(numbers[other])
+    first, second = (
+        measured.of({photo: own for photo, own in numbers[row].items() if photo in both})
+        for row in (one, other)
+    )
     sign = -1 if measured.lower else 1
     return {name: sign * (first[name] - second[name]) for name in sorted(first) if name in second}
 
@@ -83,39 +89,51 @@ def compared(
     """A row of a table: is `one` better than `other`, as claimed?"""
     pairs = gain(numbers, measured, one, other)
     mean, low, high = bootstrap(list(pairs.values()))
+    count = int(np.isfinite(list(pairs.values())).sum())
     return {
         "measure": measured.name,
         "better?": one,
         "than": other,
-        "n": int(np.isfinite(list(pairs.values())).sum()),
+        "n": count,
         "by": mean,
         "low": low,
         "high": high,
         "same_fill": flag,
-        "verdict": verdict(low, high),
+        "verdict": verdict(low, high, count),
     }
 
 
-def verdict(low: float, high: float) -> str:
-    """Words for a 95 % interval of a claimed gain.
+def verdict(low: float, high: float, count: int) -> str:
+    """Words for the 95 % interval of a claimed gain over so many photos; few decide nothing.
 
-    >>> verdict(0.1, 0.3), verdict(-0.1, 0.3), verdict(-0.3, -0.1), verdict(0.0, 0.0)
-    ('confirmed', 'undecided', 'not confirmed: the opposite', 'undecided')
+    >>> verdict(0.1, 0.3, 100), verdict(-0.3, -0.1, 100), verdict(-0.1, 0.3, 100)
+    ('confirmed', 'not confirmed: the opposite', 'undecided')
+    >>> verdict(0.1, 0.3, 7)
+    'undecided: fewer than 100 photos, so far for it'
     """
     if np.isnan(low):
         return "not measured"
-    if low > 0:
-        return "confirmed"
-    return "not confirmed: the opposite" if high < 0 else "undecided"
+    side = "for it" if low > 0 else "against it" if high < 0 else ""
+    if count < ENOUGH:
+        return f"undecided: fewer than {ENOUGH} photos" + (f", so far {side}" if side else "")
+    return {"for it": "confirmed", "against it": "not confirmed: the opposite"}.get(
+        side, "undecided"
+    )
 
 
 def summary(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Mean and 95 % interval of every number of every row."""
+    """Mean and 95 % interval of every number of every row, over the photos that all rows have.
+
+    Rows without any photo are left out of the comparison, and show no numbers.
+    """
+    there = [set(photos) for photos in numbers.values() if photos]
+    common = set.intersection(*there) if there else set()
     rows = []
     for name, photos in numbers.items():
-        row: dict[str, Any] = {"row": name, "n": len(photos)}
+        same = {photo: own for photo, own in photos.items() if photo in common}
+        row: dict[str, Any] = {"row": name, "n": len(same)}
         for each in measured:
-            mean, low, high = bootstrap(list(each.of(photos).values()))
+            mean, low, high = bootstrap(list(each.of(same).values()))
             row[each.name] = f"{mean:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(mean) else ""
         rows.append(row)
     return rows

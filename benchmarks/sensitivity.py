@@ -147,7 +147,7 @@ def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
             mean, low, high = bootstrap(pairs)
             row = {"method": change.method, "changed": change.what, "measure": kind}
             row |= {"n": len(both), "more alike by": mean, "low": low, "high": high}
-            found.append({**row, "verdict": verdict(low, high)})
+            found.append({**row, "verdict": verdict(low, high, len(both))})
     return found
 
 

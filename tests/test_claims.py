@@ -136,16 +136,37 @@ def test_thresholds_come_from_the_other_half(bench: Bench) -> None:
 
 def test_gains_are_paired_and_have_their_good_direction(bench: Bench) -> None:
     numbers = {
-        "new": {str(i): {"error": 0.1 * i, "gain": 1.0} for i in range(8)},
-        "old": {str(i): {"error": 0.1 * i + 0.5, "gain": 0.0} for i in range(4, 12)},
+        "new": {f"{i:03}": {"error": 0.1 * i, "gain": 1.0} for i in range(108)},
+        "old": {f"{i:03}": {"error": 0.1 * i + 0.5, "gain": 0.0} for i in range(4, 112)},
     }
     error, more = bench.verdict.Measured("e", "error"), bench.verdict.Measured("g", "gain", False)
     row = bench.verdict.compared(numbers, error, "new", "old")
-    assert (row["n"], row["verdict"]) == (4, "confirmed")
+    assert (row["n"], row["verdict"]) == (104, "confirmed")
     assert row["by"] == pytest.approx(0.5)
     assert bench.verdict.compared(numbers, more, "new", "old")["by"] == 1
     back = bench.verdict.compared(numbers, error, "old", "new")
     assert back["verdict"] == "not confirmed: the opposite"
+    numbers["old"] = {"004": numbers["old"]["004"]}
+    few = bench.verdict.compared(numbers, error, "new", "old")
+    assert few["verdict"] == "undecided: fewer than 100 photos, so far for it"
+
+
+def test_thresholds_of_a_pair_are_chosen_on_the_photos_of_both(bench: Bench) -> None:
+    """On the first ten photos "a" is the best; on the others, which one row lacks, it is "b"."""
+    every = {
+        f"{place:03}": {"box a": float(place >= 10), "box b": float(place < 10)}
+        for place in range(110)
+    }
+    numbers = {"few": dict(list(every.items())[:10]), "all": every}
+    box = bench.verdict.Measured("box", "box", choose=True)
+    assert set(bench.verdict.gain(numbers, box, "few", "all").values()) == {0.0}
+
+
+def test_means_are_over_the_photos_that_all_rows_have(bench: Bench) -> None:
+    numbers = {"x": {"a": {"m": 1.0}, "b": {"m": 9.0}}, "y": {"a": {"m": 2.0}}, "z": {}}
+    rows = bench.verdict.summary(numbers, [bench.verdict.Measured("m", "m")])
+    assert [row["n"] for row in rows] == [1, 1, 0]
+    assert [row["m"] for row in rows] == ["1.000 [1.000, 1.000]", "2.000 [2.000, 2.000]", ""]
 
 
 def test_measures_agree_if_they_put_the_rows_in_one_order(bench: Bench) -> None:
