@@ -102,7 +102,7 @@ JOBS = {
     "ganmex-mnist": Job(
         GanmexRecipe("mnist", tuple(range(10)), channels=1, width=24, **SMALL),
         mnist,
-        Plan(steps=1400, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1350, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "cyclegan-mnist-3-8": Job(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rather.networks import copying
+from rather.networks import coherence, copying
 from rather.networks.copying import copied, detail, places
 from rather.networks.pyramid import pull_push
 
@@ -57,7 +57,7 @@ def test_one_colour_has_no_detail() -> None:
 
 def test_only_shown_pixels_are_copied() -> None:
     """The guess holds what no shown pixel holds, and the copy has none of it."""
-    seen = box(low=20, high=44)
+    seen = box(low=16, high=48)
     shown = 0.2 + 0.6 * torch.rand(1, 3, 64, 64)
     copy, _ = copied(torch.where(seen > 0, shown, 1.0), seen)
     assert copy.max() <= 0.8 + 1e-5
@@ -82,7 +82,7 @@ def test_an_image_without_places_leaves_its_neighbours_theirs() -> None:
 
 
 def test_memory_is_bounded_and_the_bound_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    guess, seen = torch.rand(1, 3, 64, 64), box(low=8, high=56)
+    guess, seen = torch.rand(1, 3, 64, 64), box(low=16, high=48)
     whole = copied(guess, seen)[0]
     monkeypatch.setattr(copying, "PAIRS", 100)
     torch.testing.assert_close(copied(guess, seen)[0], whole)
@@ -92,3 +92,35 @@ def test_few_places_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying, "PLACES", 10)
     images, seen = stripes(), box()
     assert copied(pull_push(images, seen), seen)[0].isfinite().all()
+
+
+def test_no_image_copies_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shifts are taken over whatever they lead to, even beyond the border, where the next lies."""
+    monkeypatch.setattr(coherence, "AGREEING", 10.0)
+    torch.manual_seed(0)
+    seen = (torch.rand(6, 1, 4, 4) < 0.5).float()
+    seen = torch.nn.functional.interpolate(seen, scale_factor=16.0)
+    guess = torch.where(seen > 0, torch.rand(6, 3, 64, 64), 0.5)
+    together = copied(guess, seen)[0]
+    apart = [copied(*pair)[0] for pair in zip(guess.split(1), seen.split(1), strict=True)]
+    torch.testing.assert_close(together, torch.cat(apart))
+
+
+def test_neighbours_copy_from_neighbouring_places() -> None:
+    """All cells in the middle ask for the same; taken literally, one cell would be repeated."""
+    torch.manual_seed(0)
+    seen = box(128, 32, 96)
+    guess = torch.where(seen > 0, torch.rand(1, 3, 128, 128), 0.5)
+    copy = copied(guess, seen)[0][..., 40:88, 40:88]
+    cells = torch.nn.functional.pixel_unshuffle(copy, copying.CELL).flatten(2)[0].T
+    assert len((cells * 255).round().unique(dim=0)) > 0.6 * len(cells)
+
+
+def test_deep_in_a_hole_the_guess_says_what_is_copied() -> None:
+    torch.manual_seed(0)
+    images = 0.2 * torch.rand(1, 3, 64, 128) + 0.1
+    images[..., 64:] += 0.6
+    seen = torch.ones(1, 1, 64, 128)
+    seen[..., 12:52, 76:116] = 0
+    copy, _ = copied(pull_push(images, seen), seen)
+    assert copy[..., 28:36, 92:100].min() > 0.6
