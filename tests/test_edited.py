@@ -169,7 +169,7 @@ def test_an_edit_is_found_inside_of_another_fill(linear: Classifier, batch: Batc
 def test_the_sides_of_a_study_share_the_counterfactual(
     convolutional: Classifier, batch: Batch
 ) -> None:
-    explainer = IntegratedGradients(Edited(ASCENT), steps=4)
+    explainer = IntegratedGradients(Edited(ASCENT), steps=4, limit=4)  # equal steps for all
     study = contrast(explainer, convolutional, batch, ASKED)
     assert study.target is not None
     assert study.foil is not None

@@ -168,7 +168,7 @@ def test_a_classifier_needs_a_known_net_and_two_classes() -> None:
 def test_weights_of_no_classifier_are_refused() -> None:
     from importlib import resources
 
-    file = Path(str(resources.files("rather"))) / "weights" / "rather-inpainter-v1.safetensors"
+    file = Path(str(resources.files("rather"))) / "weights" / "rather-inpainter-v2.safetensors"
     with pytest.raises(ValueError, match="holds a FourierUNet, which is no classifier"):
         load(str(file))
 

@@ -374,6 +374,24 @@ def test_pooling_matters_where_gradients_differ_from_place_to_place(
     assert not torch.allclose(sharp, coarse, atol=1e-4)
 
 
+def test_stereo_gradients_are_those_at_the_baseline(
+    relus: Classifier, photos: Batch, edited: Tensor
+) -> None:
+    children = list(relus.net.children())
+    body, head = nn.Sequential(*children[:5]), nn.Sequential(*children[5:])
+
+    def captured(images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = body((images - relus.mean) / relus.std).detach().requires_grad_()
+        score = ASKED.score(head(maps)).sum()
+        return maps.detach(), torch.autograd.grad(score, maps)[0]
+
+    (here, _), (there, slope) = captured(photos.images), captured(edited)
+    cam = (slope * (here - there)).sum(1, keepdim=True)
+    wanted = nn.functional.interpolate(cam, (8, 8), mode="bilinear")[:, 0]
+    found = GradCam("4", baseline=Paste(edited))(relus, photos.images, ASKED)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_guided_grad_cam_is_captums_where_both_have_a_rule(photos: Batch) -> None:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 5, 3, padding=1), nn.ReLU()]

@@ -18,8 +18,8 @@ from rather.types import PerImage
 class Dac:
     """Area under the gain in probability over the share of the image that was pasted.
 
-    1 where a single pixel makes the class; no more than 0.5 for gains that grow evenly; at most the
-    whole gain, whatever the map. NaN for a map of one value, which ranks nothing.
+    1 where a single pixel makes the class, 0.5 where gains grow evenly; more than the gain at full
+    size only where hybrids are surer than the image itself. NaN for maps that rank nothing.
 
     Args:
         hybrids: how masks are made, in which direction they lead, and what a size is. Read the
