@@ -62,7 +62,8 @@ def usual(bank: Arrays) -> dict[str, Editor]:
 def mnist(each: int) -> Bed:
     bank = Arrays.from_npz(DATA / "mnist.npz", "train")
     test = balanced(Arrays.from_npz(DATA / "mnist.npz", "test").all(), each)
-    editors = {"GANMEX": Ganmex("mnist"), **usual(bank)}
+    trained = {"GANMEX": Ganmex("mnist"), "GANMEX, near": Ganmex("mnist-near")}
+    editors = {**trained, **usual(bank)}
     return Bed(load("mnist"), load("mnist-judge"), test, bank, editors)
 
 

@@ -85,6 +85,8 @@ SHAPES = ("no disc", "no square", "no triangle")
 # Smaller and quicker than published; the classifier's opinion weighs less, what changes more.
 SMALL: dict[str, Any] = {"blocks": 3, "critic_width": 32, "class_weight": 10.0, "similarity": 20.0}
 SMALL |= {"cycle": 10.0, "rate": 2e-4, "critic_rate": 2e-4, "momentum": 0.5}
+FREE = {"similarity": 10.0, "cycle": 5.0}  # real before near
+DIGITS_AS = tuple(range(10))
 MIRRORED = Crop(size=48, zoom=1.0, rare_zoom=1.0)
 PHOTO, NEARER = Crop(size=64, zoom=1.12, rare_zoom=1.12), Crop(size=64, zoom=1.4, rare_zoom=1.6)
 STILL = Crop(size=28, zoom=1.0, rare_zoom=1.0, flip=False)
@@ -100,7 +102,13 @@ JOBS = {
         MOVED,
     ),
     "ganmex-mnist": Job(
-        GanmexRecipe("mnist", tuple(range(10)), channels=1, width=24, **SMALL),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **{**SMALL, **FREE}),
+        mnist,
+        Plan(steps=3600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        STILL,
+    ),
+    "ganmex-mnist-near": Job(
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **SMALL),
         mnist,
         Plan(steps=1350, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,

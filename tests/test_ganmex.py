@@ -254,10 +254,11 @@ def test_fakes_are_remembered_in_the_checkpoint() -> None:
     assert "images" in pool.state_dict()
 
 
-def test_the_shipped_generator_turns_a_drawn_one_into_a_seven() -> None:
+@pytest.mark.parametrize("weights", ["mnist", "mnist-near"])
+def test_the_shipped_generators_turn_a_drawn_one_into_a_seven(weights: str) -> None:
     images = torch.zeros(1, 3, 28, 28)
     images[..., 5:23, 13:15] = 1
-    pair = edit(Ganmex("mnist"), load("mnist"), images, torch.tensor([7]))
+    pair = edit(Ganmex(weights), load("mnist"), images, torch.tensor([7]))
     assert pair.before.argmax() == 1
     assert pair.flipped.all()
 

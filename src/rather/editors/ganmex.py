@@ -20,8 +20,9 @@ class Ganmex:
     """One pass of a generator that was trained against the classifier.
 
     Args:
-        weights: "mnist", which is shipped, or the path of the file that `rather fit GanmexRecipe`
-            wrote; for another classifier than the one it was trained with it may fail.
+        weights: "mnist" (looks real) or "mnist-near" (stays closer, looks worse), both shipped, or
+            the path of the file that `rather fit GanmexRecipe` wrote; for another classifier than
+            the one it was trained with it may fail.
         quantise: round to 8 bit, as published.
         batch: images at a time; it changes memory, no result.
     """
