@@ -46,7 +46,7 @@ def fit(
     known.pop("Recipe", None)
     chosen = build(recipe, {**known, "HoleMixture": HoleMixture, "OneBox": OneBox})
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
-    source = fitting.Pictures(tuple(str(path) for path in pictures))
+    source = fitting.found(chosen, *pictures)
     try:
         with bar():
             fitting.fit(
