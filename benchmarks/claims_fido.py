@@ -81,10 +81,10 @@ def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
         "saliency": SaliencyGrid(),
         "gini": One("gini", Concentration()),
         "variation": One("variation", TotalVariation()),
-        "compact own": Compact("own fill", KeptArea(fill, kind, areas=16, seed=SEED)),
+        "compact own": Compact("own fill", KeptArea(fill, kind, areas=15, seed=SEED)),
     }
     for name in COMMON:
-        area = KeptArea(every[name], kind, areas=16, seed=SEED)
+        area = KeptArea(every[name], kind, areas=15, seed=SEED)
         found[f"compact {name}"] = Compact(name, area)
         if objective == "sdr":
             curve = RemovalCurve(every[name], draws=1, seed=SEED)

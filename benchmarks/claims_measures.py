@@ -91,7 +91,9 @@ class Compact:
         ranks = self.area.ranks(explanation)
         with torch.no_grad():
             share = self.area.share(classifier, explanation, ranks)
-        border = variation(kept(ranks, share, self.area.kind)[:, 0])
+        border = variation(kept(ranks, share, self.area.kind)[:, 0]).where(
+            ~share.isnan(), torch.nan
+        )
         return {f"area, {self.name}": float(share), f"border, {self.name}": float(border)}
 
 

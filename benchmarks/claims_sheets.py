@@ -45,9 +45,19 @@ def draw(
     classifier: str,
     cell: int,
 ) -> Path:
-    """One sheet; the ledger lies beside it."""
+    """One sheet, without rows and photos that have no map; the ledger lies beside it."""
     folder = path.parent
     ledger = Ledger(folder / "ledger" / benchmark.name, folder / f"{benchmark.name}.numbers.gz")
+    pages = {batch.names[0]: ledger.page(batch.names[0]) for batch in batches}
+    rows = [
+        row
+        for row in rows
+        if any(page.map_of(row.name, row.key(classifier)) is not None for page in pages.values())
+    ]
+    names = [row.name for row in rows]
+    batches = [
+        batch for batch in batches if any(name in pages[batch.names[0]].rows for name in names)
+    ]
     grid = [line(batch, rows, ledger, classifier) for batch in batches]
     columns = ["photo, boxes", *(short(row.name) for row in rows)]
     return sheet(path, grid, columns, [batch.names[0][-3:] for batch in batches], cell)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -198,7 +199,7 @@ def test_the_map_of_the_object_has_no_errors_and_the_least_border(
     assert saliency["saliency 0.0"] == pytest.approx(whole, rel=1e-5)
     level = float(result.question.log_odds(result.logits)) + 9
     never = bench.measures.Compact("own fill", KeptArea(Constant(), log_odds=level, areas=3))
-    assert never(tiny, result) == {"area, own fill": 1.0, "border, own fill": 0.0}
+    assert all(math.isnan(value) for value in never(tiny, result).values())
 
 
 def test_rows_without_the_in_painter_are_those_that_do_not_name_it(bench: Bench) -> None:

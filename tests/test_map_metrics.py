@@ -124,8 +124,11 @@ def test_the_kept_area_reaches_the_level(level: float, kept: float, removed: flo
     assert found.tolist() == pytest.approx([kept] * 2, abs=0.011)
     found = measure(KeptArea(BLACK, "removed", log_odds=level + 1e-4), SHARE, result)
     assert found.tolist() == pytest.approx([removed] * 2, abs=0.011)
-    never = measure(KeptArea(BLACK, log_odds=8.0), SHARE, result)
-    assert never.tolist() == [1, 1]
+    never = measure(KeptArea(Constant(0.5), "removed", log_odds=-1.0), SHARE, result)
+    assert never.tolist() == [1, 1]  # half of it is left at the end
+    nothing = KeptArea(BLACK, log_odds=8.0)  # the image itself has 7
+    assert measure(nothing, SHARE, result).isnan().all()
+    assert measure(TotalVariation(nothing), SHARE, result).isnan().all()
 
 
 def test_whole_rows_vary_once_and_scattered_pixels_often() -> None:

@@ -28,6 +28,8 @@ Kind: TypeAlias = Literal["kept", "removed"]
 class KeptArea:
     """Smallest share of the best-rated pixels that brings the log-odds to a level; 1 if none does.
 
+    NaN for an image whose own log-odds are not above the level: nothing is there to keep or lose.
+
     Args:
         infiller: what stands where the image is hidden; that of the explainer asks whether it
             found what it looked for, any other whether the region is more than its fill's.
@@ -74,7 +76,8 @@ class KeptArea:
                 )
             return works
 
-        return smallest_share(tried, images, self.areas)
+        above = asked.log_odds(explanation.logits) > self.log_odds
+        return smallest_share(tried, images, self.areas).where(above, torch.nan)
 
 
 def kept(ranks: Ranks, share: PerImage, kind: Kind) -> Keep:

@@ -36,7 +36,7 @@ class TotalVariation:
             return variation(unit(explanation.heatmaps))
         ranks = self.at.ranks(explanation)
         share = self.at.share(classifier, explanation, ranks)
-        return variation(kept(ranks, share, self.at.kind)[:, 0])
+        return variation(kept(ranks, share, self.at.kind)[:, 0]).where(~share.isnan(), torch.nan)
 
 
 def variation(values: Float[Tensor, "n h w"]) -> PerImage:
