@@ -45,6 +45,9 @@ def fit(
     known = {name: getattr(fitting, name) for name in fitting.__all__ if name.endswith("Recipe")}
     known.pop("Recipe", None)
     chosen = build(recipe, {**known, "HoleMixture": HoleMixture, "OneBox": OneBox})
+    side = getattr(chosen, "side", size)
+    if side != size:
+        raise ValueError(f"--size is {size}, but {recipe} reads {side} px; give --size {side}")
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
     source = fitting.found(chosen, *pictures)
     try:
