@@ -301,7 +301,7 @@ def test_sheets_show_the_maps_that_are_there(
     assert [bool((part == 1).all()) for part in other] == [False, True, True]
     path = bench.sheets.draw(tmp_path / "a.png", whole, rows, photos, "tiny", 24)
     with Image.open(path) as sheet:
-        assert sheet.size[1] == 14 + 24 * 4
+        assert sheet.size[1] == 14 + 24  # one photo has maps
 
 
 @pytest.mark.parametrize("name", ["claims_removal", "claims_fido", "sensitivity"])
