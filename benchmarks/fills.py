@@ -33,7 +33,7 @@ from fills_ledger import Ledger
 from fills_scenes import KINDS, scene
 from fills_verdict import Numbers, agreement, complete, means, seen, verdicts
 from fills_work import CHEATS, DEFAULT, DONORS, PHOTOS, RIVALS, Work, compute
-from harness import ROOT, digest, record, show
+from harness import ROOT, digest, placeless, record, show
 from sheets import sheet
 
 from rather import Batch, Infiller, fill
@@ -105,12 +105,12 @@ def run(work: Work, options: argparse.Namespace, folder: Path) -> None:
     timed = {kind: scene(kind, first, work.seed) for kind in KINDS}
     times = passes(known, timed, work.panel[0].classifier, options.rounds)
     settings = {
-        "work": repr(work),
+        "work": placeless(work),
         "seed": work.seed,
         "data": f"{PHOTOS.name} sha256:{digest(PHOTOS)}, the first with a visible box",
         "donors": f"{DONORS.name} sha256:{digest(DONORS)}",
         "judges": [judge.name for judge in work.panel],
-        "fills": {name: repr(infiller) for name, infiller in known.items()},
+        "fills": {name: placeless(infiller) for name, infiller in known.items()},
         "timed with a batch of": len(first.images),
         "numbers per photo": "fills.npz",
         "photos": {

@@ -105,6 +105,11 @@ def side_by_side(
     return {name: every[warm_up:] for name, every in seconds.items()}
 
 
+def placeless(method: object) -> str:
+    """What made something, in words, without the place where this machine keeps the data."""
+    return repr(method).replace(str(DATA), "DATA")
+
+
 def digest(path: Path) -> str:
     """The first 12 digits of a file's SHA-256."""
     with path.open("rb") as file:
