@@ -27,7 +27,7 @@ from rather.fitting.recipe import Loss, Nets, frozen
 from rather.fitting.wasserstein import critic_gap, slope_penalty
 from rather.models import load
 from rather.networks.ganmex import StarCritic, StarGenerator
-from rather.types import Images, Labels
+from rather.types import Images, Labels, Logits
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class GanmexRecipe:
         rate: learning rate of the generator; 1e-4 is faster up to 64 px.
         critic_rate: learning rate of the critic.
         momentum: first moment of Adam; 0.5 steadies a critic that oscillates.
+        drawn_at: side at which generator and critic look, while the classifier sees whole images;
+            the generator then draws a change, enlarged if need be. None: it draws the image.
     """
 
     product: ClassVar[str] = "generator"
@@ -76,6 +78,7 @@ class GanmexRecipe:
     rate: float = 2e-5
     critic_rate: float = 1e-4
     momentum: float = 0.9
+    drawn_at: int | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -88,8 +91,10 @@ class GanmexRecipe:
 
     def networks(self) -> Nets:
         return {
-            "generator": StarGenerator(self.labels, self.width, self.blocks, self.channels),
-            "critic": StarCritic(self.side, self.critic_width, self.channels),
+            "generator": StarGenerator(
+                self.labels, self.width, self.blocks, self.channels, self.drawn_at
+            ),
+            "critic": StarCritic(self.drawn_at or self.side, self.critic_width, self.channels),
         }
 
     def optimisers(self, nets: Nets) -> dict[str, Optimizer]:
@@ -126,8 +131,7 @@ class GanmexRecipe:
 
     def opinion(self, made: Images, wanted: Labels) -> Loss:
         """Cross-entropy of the classifier's answers, beyond what counts as convinced."""
-        logits = judge(self.classifier, str(made.device))(made)
-        surprise = F.cross_entropy(logits, self._asked(wanted), reduction="none")
+        surprise = F.cross_entropy(self._answers(made), wanted, reduction="none")
         if self.target_probability is None:
             return surprise.mean()
         enough = torch.tensor(self.target_probability).log().to(surprise)
@@ -140,9 +144,8 @@ class GanmexRecipe:
         """
         wanted = [(given.labels + turn) % len(self.labels) for turn in range(len(self.labels))]
         made = [nets["generator"](given.images, one) for one in wanted]
-        answers = judge(self.classifier, str(given.images.device))
         missed = [
-            (answers(x).argmax(1) != self._asked(one)).float().mean()
+            (self._answers(x).argmax(1) != one).float().mean()
             for x, one in zip(made[1:], wanted[1:], strict=True)
         ]
         moved = [(x - given.images).abs().mean() for x in made]
@@ -157,8 +160,9 @@ class GanmexRecipe:
         places = (torch.full_like(given.labels, place) for place in range(len(self.labels))[:10])
         return given.images, *(nets["generator"](given.images, place) for place in places)
 
-    def _asked(self, wanted: Labels) -> Labels:
-        return torch.tensor(self.labels, device=wanted.device)[wanted]
+    def _answers(self, images: Images) -> Logits:
+        """The classifier's logits of the classes that are turned into each other, in order."""
+        return judge(self.classifier, str(images.device))(images)[:, list(self.labels)]
 
 
 @cache

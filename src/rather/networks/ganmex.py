@@ -2,7 +2,8 @@
 
 Source: Shih, Tien and Karnin, GANMEX, arXiv:2011.06015; Choi et al., StarGAN, arXiv:1711.09020.
 Differs: the third down-sampling block keeps its norm; instance norm has no running statistics;
-sides are padded to a multiple of 4 inside.
+sides are padded to a multiple of 4 inside; with `side`, what is drawn is a change of a small image,
+so that photos keep their detail, and large ones cost no more than small ones.
 """
 
 from collections.abc import Sequence
@@ -24,15 +25,22 @@ class StarGenerator(nn.Module):
         width: channels at full resolution; cost grows with its square.
         blocks: residual blocks at a quarter of the resolution.
         channels: 1 makes grey images, 3 colour.
+        side: at which images of any size are looked at; what is drawn is then their change,
+            enlarged and added. None draws the image itself, at its own size.
     """
 
     def __init__(
-        self, labels: Sequence[int], width: int = 64, blocks: int = 6, channels: int = 3
+        self,
+        labels: Sequence[int],
+        width: int = 64,
+        blocks: int = 6,
+        channels: int = 3,
+        side: int | None = None,
     ) -> None:
         super().__init__()
         self.settings = {"labels": list(labels), "width": width, "blocks": blocks}
-        self.settings |= {"channels": channels}
-        w, self.labels, self.channels = width, tuple(labels), channels
+        self.settings |= {"channels": channels} | ({} if side is None else {"side": side})
+        w, self.labels, self.channels, self.side = width, tuple(labels), channels, side
         self.layers = nn.Sequential(
             *_unit(nn.Conv2d(channels + len(labels), w, 7, padding=3, bias=False)),
             *_unit(nn.Conv2d(w, 2 * w, 4, 2, 1, bias=False)),
@@ -42,16 +50,24 @@ class StarGenerator(nn.Module):
             *_unit(nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False)),
             nn.Conv2d(w, channels, 7, padding=3, bias=False),
         )
+        if side is not None:
+            nn.init.zeros_(self.layers[-1].weight)  # starts with no change
 
     def forward(self, images: Images, wanted: Labels) -> Images:
         """Images of the classes at the places `wanted` of `labels`."""
+        if self.side is None:
+            return ((self.drawn(images, wanted) + 1) / 2).expand(-1, 3, -1, -1)
+        change = self.drawn(resized(images, (self.side, self.side)), wanted)
+        return (images + resized(change, images.shape[2:])).clamp(0, 1)
+
+    def drawn(self, images: Images, wanted: Labels) -> Float[Tensor, "n c h w"]:
+        """What the layers draw, from -1 to 1."""
         height, width = images.shape[2:]
         shown = images.mean(1, keepdim=True) if self.channels == 1 else images
         padded = F.pad(2 * shown - 1, (0, -width % 4, 0, -height % 4), mode="replicate")
         one_hot = F.one_hot(wanted, len(self.labels)).to(padded)[:, :, None, None]
         asked = one_hot.expand(-1, -1, *padded.shape[2:])
-        made = torch.tanh(self.layers(torch.cat([padded, asked], 1)))[..., :height, :width]
-        return ((made + 1) / 2).expand(-1, 3, -1, -1)
+        return torch.tanh(self.layers(torch.cat([padded, asked], 1)))[..., :height, :width]
 
 
 class Residual(nn.Module):
@@ -73,14 +89,14 @@ class StarCritic(nn.Module):
     """Scores images: the higher, the more they look real.
 
     Args:
-        side: of the images; it decides how many layers there are.
+        side: at which images are looked at; it decides how many layers there are.
         width: channels of the first layer; each has twice as many as the one before.
         channels: 1 looks at grey, 3 at colour.
     """
 
     def __init__(self, side: int, width: int = 64, channels: int = 3) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.side = channels, side
         widths = [channels]
         while side >= 3 and len(widths) <= 6:
             widths.append(width * 2 ** (len(widths) - 1))
@@ -91,7 +107,17 @@ class StarCritic(nn.Module):
 
     def forward(self, images: Images) -> PerImage:
         shown = images[:, :1] if self.channels == 1 else images
+        shown = resized(shown, (self.side, self.side))
         return self.score(self.layers(2 * shown - 1)).mean((1, 2, 3))
+
+
+def resized(images: Float[Tensor, "n c _ _"], sides: Sequence[int]) -> Float[Tensor, "n c _ _"]:
+    """The images at another size, smoothed where they shrink."""
+    if images.shape[2:] == tuple(sides):
+        return images
+    return F.interpolate(
+        images, tuple(sides), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
