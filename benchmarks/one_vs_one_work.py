@@ -1,0 +1,191 @@
+"""The work of the claims on counterfactual baselines: every map of a bed, and what is measured."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from claims_ledger import Page
+from one_vs_one_beds import Bed
+from torch import Tensor
+
+from rather import Classifier, Explainer, Explanation, Metric, explain, measure
+from rather.explainers import (
+    DeepLift,
+    ExpectedGradients,
+    IntegratedGradients,
+    Occlusion,
+    RandomBlurred,
+    Residual,
+)
+from rather.infiller import Infiller
+from rather.infillers import Blur, Edited, FoilDonor, Noise
+from rather.metrics import Mprt, OneVsOneDeletion
+from rather.metrics.mprt import Likeness
+from rather.types import PerImage
+
+Numbers: TypeAlias = dict[str, dict[str, float]]  # by image, by column
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method and its baseline, which may name edits that are still to be made.
+
+    Args:
+        method: as it stands in tables.
+        baseline: as it stands in tables.
+        explainer: who makes the maps.
+        edits: it must edit itself, for measures that give it another editor.
+    """
+
+    method: str
+    baseline: str
+    explainer: Explainer
+    edits: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}, {self.baseline}" if self.baseline else self.method
+
+    def key(self, bed: Bed) -> str:
+        """A digest of what makes the maps."""
+        return hashlib.sha256(f"{self.explainer!r} {bed.about}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """An edit that is blurred, or has noise on it, before maps begin there."""
+
+    edited: Infiller
+    blur: float = 0.0
+    noise: float = 0.0
+
+    def __call__(self, images: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
+        made = Blur(self.blur)(self.edited(images, keep, generator), keep, generator)
+        noise = torch.randn(made[:1].shape, generator=generator)
+        return (made + self.noise * noise).clamp(0, 1)
+
+
+def makers(bed: Bed) -> dict[str, Callable[[Infiller], Explainer]]:
+    """The explainers that take any baseline."""
+    return {
+        "IG": lambda baseline: IntegratedGradients(baseline, limit=bed.limit),
+        "DeepLIFT": DeepLift,
+        "occlusion": lambda baseline: Occlusion(baseline, bed.patch, bed.patch // 2),
+    }
+
+
+def rows(bed: Bed) -> list[Row]:
+    """Every explainer with every baseline; real images of the foil; controls without a network."""
+    crossed = [
+        Row(method, name, make(baseline))
+        for method, make in makers(bed).items()
+        for name, baseline in bed.baselines.items()
+    ]
+    real = Row("EG", "real images", ExpectedGradients(FoilDonor(bed.bank)))
+    residual = [
+        Row("residual", name, Residual(Edited(editor))) for name, editor in bed.editors.items()
+    ]
+    return [*crossed, real, *residual, Row("random", "", RandomBlurred(bed.patch / 2))]
+
+
+def perturbed(bed: Bed) -> list[Row]:
+    """Integrated gradients from spoilt counterfactuals, and from noise."""
+    edited = Edited(bed.editors["GANMEX"])
+    spoilt = {f"GANMEX, blurred {s:g} px": Perturbed(edited, s) for s in (0.5, 1.0, 2.0)}
+    spoilt |= {f"GANMEX, noise {s:g}": Perturbed(edited, noise=s) for s in (0.1, 0.3)}
+    every: dict[str, Infiller] = {**spoilt, "noise": Noise()}
+    return [Row("IG", name, makers(bed)["IG"](baseline)) for name, baseline in every.items()]
+
+
+@dataclass(frozen=True)
+class One:
+    """A metric under a name."""
+
+    name: str
+    metric: Metric[Explanation]
+
+    def __call__(self, classifier: Classifier, explanation: Explanation) -> dict[str, PerImage]:
+        return {self.name: measure(self.metric, classifier, explanation)}
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Likeness to the maps of ever more randomised copies: at each depth, and its mean."""
+
+    likeness: Likeness
+    refit: Callable[..., Any] | None = None
+
+    def __call__(self, classifier: Classifier, explanation: Explanation) -> dict[str, PerImage]:
+        curve = Mprt(likeness=self.likeness, refit=self.refit).curve(classifier, explanation)
+        depths = {f"{self.likeness} {n + 1}": curve[:, n] for n in range(curve.shape[1])}
+        return {self.likeness: curve.mean(1), **depths}
+
+
+Measure: TypeAlias = One | Cascade
+
+
+def deletions(bed: Bed) -> list[One]:
+    """The lead under fixed fills, its logits too, and under the two edits."""
+    edits = {f"{name} edit": Edited(editor) for name, editor in bed.editors.items()}
+    fills = {**bed.fills, **edits}
+    found = [One(name, OneVsOneDeletion(fill, steps=bed.steps)) for name, fill in fills.items()]
+    if bed.steps < 20:
+        return found
+    return found + [
+        One(f"{name}, logits", OneVsOneDeletion(fill, "score", bed.steps))
+        for name, fill in bed.fills.items()
+    ]
+
+
+def work(bed: Bed, wanted: Sequence[Row], measures: Sequence[Measure], page: Page) -> None:
+    """Fill in all that the page lacks, and say how far it is."""
+    start = time.perf_counter()
+    for number, row in enumerate(wanted, start=1):
+        one(bed, row, measures, page)
+        spent = time.perf_counter() - start
+        print(f"{page.path.stem} {number}/{len(wanted)} {row.name} {spent:.0f} s", flush=True)
+
+
+def one(bed: Bed, row: Row, measures: Sequence[Measure], page: Page) -> None:
+    """The maps of one row, and its numbers."""
+    key = row.key(bed)
+    missing = [each for each in measures if not page.has(row.name, key, repr(each), key)]
+    if not missing:
+        return
+    explainer = row.explainer if row.edits else bed.ready(row.explainer)
+    result = explain(explainer, bed.classifier, bed.images, bed.question)
+    if not any(page.has(row.name, key, repr(each), key) for each in measures):
+        page.keep_map(row.name, key, result.heatmaps, {"explainer": repr(row.explainer)})
+    for each in missing:
+        found = bed.ready(each)(bed.classifier, result)
+        page.keep_numbers(row.name, repr(each), key, flat(found, bed.images.names))
+
+
+def flat(found: Mapping[str, PerImage], names: Sequence[str]) -> dict[str, float]:
+    """Numbers of all images by column and name."""
+    return {
+        f"{column}|{name}": value
+        for column, values in found.items()
+        for name, value in zip(names, values.tolist(), strict=True)
+    }
+
+
+def numbers(bed: Bed, wanted: Sequence[Row], measures: Sequence[Measure], page: Page) -> Any:
+    """By row all that is there and was made as asked: by image, by column."""
+    known = {repr(each) for each in measures}
+    return {row.name: gathered(page, row.name, row.key(bed), known) for row in wanted}
+
+
+def gathered(page: Page, row: str, key: str, known: set[str]) -> Numbers:
+    """The numbers of one row."""
+    found: Numbers = {}
+    entry = page.rows.get(row, {})
+    for name, measured in entry.get("measures", {}).items():
+        if name in known and entry.get("made by") == key:
+            for where, value in measured["values"].items():
+                column, image = where.split("|", 1)
+                found.setdefault(image, {})[column] = value
+    return found
