@@ -190,7 +190,7 @@ JOBS = {
     "ganmex-composite": Job(
         GanmexRecipe("composite", (0, 1, 2, 3), 64, width=24, drawn_at=64, **SMALL),
         dogs_on_scenes,
-        Plan(steps=1200, batch=12, warmup=50, clip=100.0, held=80, validate_every=200),
+        Plan(steps=600, batch=12, warmup=50, clip=100.0, held=80, validate_every=200),
         PHOTO,
     ),
     "fruits": Job(
