@@ -11,7 +11,7 @@ from claims_ledger import Page
 from one_vs_one_beds import Bed
 from torch import Tensor
 
-from rather import Classifier, Explainer, Explanation, Metric, explain, measure
+from rather import Classifier, Explainer, Explanation, Metric, Question, explain, measure
 from rather.explainers import (
     DeepLift,
     ExpectedGradients,
@@ -22,6 +22,7 @@ from rather.explainers import (
 )
 from rather.infiller import Infiller
 from rather.infillers import Blur, Edited, FoilDonor, Noise
+from rather.infillers.blur import smoother
 from rather.metrics import Mprt, OneVsOneDeletion
 from rather.metrics.mprt import Likeness
 from rather.types import PerImage
@@ -68,6 +69,19 @@ class Perturbed:
         return (made + self.noise * noise).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class Smoothed:
+    """The map of another explainer, blurred: tells a baseline's merit from its smoothness."""
+
+    explainer: Explainer
+    sigma: float
+
+    def __call__(self, classifier: Classifier, images: Tensor, question: Question) -> Tensor:
+        heat = self.explainer(classifier, images, question)
+        across = smoother(heat.shape[1], self.sigma), smoother(heat.shape[2], self.sigma)
+        return across[0] @ heat @ across[1].T
+
+
 def makers(bed: Bed) -> dict[str, Callable[[Infiller], Explainer]]:
     """The explainers that take any baseline."""
     return {
@@ -92,12 +106,19 @@ def rows(bed: Bed) -> list[Row]:
 
 
 def perturbed(bed: Bed) -> list[Row]:
-    """Integrated gradients from spoilt counterfactuals, and from noise."""
+    """Integrated gradients from spoilt counterfactuals and from noise; maps that are blurred."""
     edited = Edited(bed.editors["GANMEX"])
     spoilt = {f"GANMEX, blurred {s:g} px": Perturbed(edited, s) for s in (0.5, 1.0, 2.0)}
     spoilt |= {f"GANMEX, noise {s:g}": Perturbed(edited, noise=s) for s in (0.1, 0.3)}
     every: dict[str, Infiller] = {**spoilt, "noise": Noise()}
-    return [Row("IG", name, makers(bed)["IG"](baseline)) for name, baseline in every.items()]
+    make = makers(bed)["IG"]
+    return [
+        *(Row("IG", name, make(baseline)) for name, baseline in every.items()),
+        *(
+            Row("IG, map blurred", name, Smoothed(make(baseline), bed.patch / 4))
+            for name, baseline in bed.baselines.items()
+        ),
+    ]
 
 
 @dataclass(frozen=True)
