@@ -114,6 +114,7 @@ SHAPES = ("no disc", "no square", "no triangle")
 SMALL: dict[str, Any] = {"blocks": 3, "critic_width": 32, "class_weight": 10.0, "similarity": 20.0}
 SMALL |= {"cycle": 10.0, "rate": 2e-4, "critic_rate": 2e-4, "momentum": 0.5}
 LARGE = {"similarity": 60.0, "cycle": 30.0}  # a mean over more pixels weighs less for each
+COARSE = {"class_weight": 5.0, "target_probability": 0.95}  # less noise that only deceives
 FREE = {"similarity": 10.0, "cycle": 5.0}  # real before near
 DIGITS_AS = tuple(range(10))
 MIRRORED = Crop(size=48, zoom=1.0, rare_zoom=1.0)
@@ -188,9 +189,9 @@ JOBS = {
         PHOTO,
     ),
     "ganmex-composite": Job(
-        GanmexRecipe("composite", (0, 1, 2, 3), 64, width=24, drawn_at=64, **SMALL),
+        GanmexRecipe("composite", (0, 1, 2, 3), 64, width=24, drawn_at=32, **{**SMALL, **COARSE}),
         dogs_on_scenes,
-        Plan(steps=600, batch=12, warmup=50, clip=100.0, held=80, validate_every=200),
+        Plan(steps=1200, batch=12, warmup=50, clip=100.0, held=80, validate_every=200),
         PHOTO,
     ),
     "fruits": Job(
