@@ -46,7 +46,13 @@ from rather.metrics import InverseLocalisation
 from rather.networks.weights import located
 
 NAME = "claims_one_vs_one"
-OTHERS = (("IG, GANMEX", "EG, real images"), ("IG, GANMEX", "residual, GANMEX"))
+OTHERS = (
+    ("IG, GANMEX", "EG, real images"),
+    ("IG, GANMEX", "residual, GANMEX"),
+    ("IG, GANMEX, blurred 1 px", "IG, GANMEX"),
+    ("IG, GANMEX, blurred 1 px", "IG, blur"),
+    ("IG, GANMEX, blurred 1 px", "EG, real images"),
+)
 METHODS = ("IG", "DeepLIFT", "occlusion")
 
 

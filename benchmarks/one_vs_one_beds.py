@@ -132,7 +132,7 @@ def mnist(each: int = 18) -> Bed:
 
 def disc(each: int = 40) -> Bed:
     """Images of seed 0 were trained on, of seed 1 not."""
-    classifier, bank = load("disc"), Arrays.of(disc_missing(3000, 48, seed=0).batch)
+    classifier, bank = load("disc").prepare(), Arrays.of(disc_missing(3000, 48, seed=0).batch)
     task = asked(classifier, disc_missing(4 * each, 48, seed=1).batch, range(3), each)
     weights = ("disc", "ganmex-disc")
     return Bed(classifier, *task, coloured(bank), "disc", 6, 6.0, weights=weights)
@@ -157,7 +157,7 @@ def coloured(bank: Arrays) -> Bank:
 
 def composite(each: int = 30) -> dict[str, Bed]:
     """Dogs on scenes: each image asked about the other scene, and about the other dog."""
-    classifier, held = load("composite"), pasted(8 * each, True)
+    classifier, held = load("composite").prepare(), pasted(8 * each, True)
     bank = coloured(Arrays.of(pasted(3000)))
     own, _ = asked(classifier, held, range(4), each)
     foils = {"scenes": own.labels ^ 1, "objects": own.labels ^ 2}

@@ -50,7 +50,7 @@ def claims(
     """Who is better than whom, by every measure; flagged where a map began at the fill."""
     pairs = [(f"{m}, {one}", f"{m}, {two}") for m in methods for one, two in PAIRS]
     found = []
-    for one, two in [*pairs, *others]:
+    for one, two in (pair for pair in [*pairs, *others] if every.keys() >= set(pair)):
         for each in measured:
             own = {row.split(", ")[-1] for row in (one, two)}
             flag = each.same_fill if each.same_fill in own else ""

@@ -149,7 +149,7 @@ Measure: TypeAlias = One | Cascade
 
 
 def deletions(bed: Bed) -> list[One]:
-    """The lead under fixed fills, its logits too, and under the two edits."""
+    """The lead under fixed fills, of some its logits too, and under the two edits."""
     edits = {f"{name} edit": Edited(editor) for name, editor in bed.editors.items()}
     fills = {**bed.fills, **edits}
     found = [One(name, OneVsOneDeletion(fill, steps=bed.steps)) for name, fill in fills.items()]
@@ -158,6 +158,7 @@ def deletions(bed: Bed) -> list[One]:
     return found + [
         One(f"{name}, logits", OneVsOneDeletion(fill, "score", bed.steps))
         for name, fill in bed.fills.items()
+        if name != "harmonic"  # dear
     ]
 
 
