@@ -110,9 +110,9 @@ JOBS = {
         MOVED,
     ),
     "ganmex-mnist": Job(
-        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **{**SMALL, **FREE}),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
         mnist,
-        Plan(steps=3600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=2000, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "ganmex-mnist-near": Job(
