@@ -101,7 +101,7 @@ JOBS = {
     "ganmex-mnist": Job(
         GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
         mnist,
-        Plan(steps=2000, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1500, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "ganmex-mnist-near": Job(
@@ -133,7 +133,7 @@ JOBS = {
             "disc", (0, 1, 2), side=48, channels=1, width=24, drawn_at=48, **{**SMALL, **SHAPED}
         ),
         discs,
-        Plan(steps=1500, batch=15, warmup=50, clip=100.0, held=60, validate_every=200),
+        Plan(steps=1000, batch=15, warmup=50, clip=100.0, held=60, validate_every=200),
         MIRRORED,
     ),
     "ganmex-dogs": Job(
@@ -141,7 +141,7 @@ JOBS = {
             "efficientnet-lite0", (207, 258), 128, width=24, drawn_at=64, **{**SMALL, **CALM}
         ),
         dogs,
-        Plan(steps=2000, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
+        Plan(steps=1200, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
         WHOLE,
     ),
     "ganmex-fruits": Job(
@@ -149,7 +149,7 @@ JOBS = {
             "efficientnet-lite0", (950, 951), 128, width=24, drawn_at=64, **{**SMALL, **CALM}
         ),
         fruits,
-        Plan(steps=2000, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
+        Plan(steps=800, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
         WHOLE,
     ),
 }
