@@ -113,7 +113,7 @@ def density(_: Bed) -> list[Measured]:
 
 
 def cascade(count: Mapping[str, int]) -> list[Task]:
-    bed, again = mnist(**{"each": 9, **count}), Refit()
+    bed, again = mnist(**{"each": 12, **count}), Refit()
     measures = [Cascade(one.likeness, again) for one in KEPT]
     return [Task("randomised", bed, kept(bed), KEPT), Task("refit", bed, refitted(bed), measures)]
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from beds import Renumbered, balanced, heard
 from claims_ledger import made_by
-from counterfactuals import balanced
 from harness import DATA, digest
 from torch import Tensor
 from train_counterfactuals import BREEDS, pasted
@@ -41,6 +41,7 @@ class Bed:
         limit: most steps of integrated gradients.
         steps: of the curves of deletion.
         weights: names of all weights files, so that another training is noticed.
+        labels: the classes as the generator numbers them, where the classifier does otherwise.
     """
 
     classifier: Classifier
@@ -53,11 +54,14 @@ class Bed:
     limit: int = 288
     steps: int = 20
     weights: Sequence[str] = ()
+    labels: tuple[int, ...] = ()
     edits: dict[str, Counterfactual] = field(default_factory=dict)
 
     @property
     def editors(self) -> dict[str, Editor]:
-        return {"MDTS": NearestSample(self.bank), "GANMEX": Ganmex(self.generator)}
+        made: Editor = Ganmex(self.generator)
+        made = Renumbered(made, self.labels) if self.labels else made
+        return {"MDTS": NearestSample(self.bank), "GANMEX": made}
 
     @property
     def baselines(self) -> dict[str, Infiller]:
@@ -139,14 +143,14 @@ def disc(each: int = 40) -> Bed:
 
 
 def dogs(each: int = 50) -> Bed:
-    """Photos at 128 px, as the generator was trained; few, as each costs thousands of passes."""
-    classifier = load("efficientnet-lite0").prepare()
+    """Photos at 128 px, as the generator saw them; each costs thousands of passes."""
+    labels = (207, 258)
+    classifier = heard("efficientnet-lite0", labels)
     source = ClassFolders((str(DATA / "imagewoof_144.zip"),), BREEDS, held="val")
-    photos = squares(source, 128, True, count=2 * each + 20)
+    task = asked(classifier, squares(source, 128, True, count=2 * each), range(2), each)
     bank = coloured(Arrays.of(squares(source, 128)))
-    task = asked(classifier, photos, (207, 258), each)
     settings: dict[str, Any] = {"limit": 96, "steps": 10, "weights": ("ganmex-dogs",)}
-    return Bed(classifier, *task, bank, "dogs", 24, 10.0, **settings)
+    return Bed(classifier, *task, bank, "dogs", 24, 10.0, labels=labels, **settings)
 
 
 def coloured(bank: Arrays) -> Bank:

@@ -1,11 +1,13 @@
 """Cascading randomisation with the generator kept, and trained on for each randomised network."""
 
+import copy
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from harness import ROOT
+from harness import digest as file_digest
 from one_vs_one_beds import Bed
 from one_vs_one_work import Cascade, Row, makers
 from torch import nn
@@ -16,7 +18,7 @@ from rather.data.folder import stepped
 from rather.editors import Ganmex
 from rather.infillers import Edited
 from rather.infillers.bank import digest
-from rather.networks.weights import load, packed
+from rather.networks.weights import load, located, packed
 
 KEPT = (Cascade("spearman_abs"), Cascade("ssim"))
 
@@ -39,7 +41,8 @@ class Refit:
 
     def __call__(self, classifier: Classifier) -> Editor:
         weights = torch.cat([one.flatten() for one in classifier.net.state_dict().values()])
-        path = self.folder / f"{self.job}-{digest(weights)}-{self.steps}.safetensors"
+        start = file_digest(located(self.job))
+        path = self.folder / f"{start}-{digest(weights)}-{self.steps}.safetensors"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             judge = path.with_name(f"{path.stem}-judge.safetensors")
@@ -52,7 +55,7 @@ class Refit:
         job, start = JOBS[self.job], time.monotonic()
         recipe, source = replace(job.recipe, classifier=judge), job.source()
         nets = recipe.networks()
-        nets["generator"] = begun(nets["generator"], self.job)
+        nets["generator"] = begun(self.job)
         optimisers = recipe.optimisers(nets)
         for step in range(self.steps):
             given = source.batch(job.plan.batch, job.crop, self.seed, step, slice(None))
@@ -66,11 +69,9 @@ class Refit:
         return nets["generator"], {"figures": figures, "steps": self.steps}
 
 
-def begun(fresh: nn.Module, weights: str) -> nn.Module:
-    """A network of the recipe's shape with the shipped weights."""
-    shipped = load(weights)[0]
-    fresh.load_state_dict(shipped.state_dict())
-    return fresh
+def begun(weights: str) -> nn.Module:
+    """A copy of a shipped network that can be trained on."""
+    return copy.deepcopy(load(weights)[0]).requires_grad_(True).train()
 
 
 def rows(bed: Bed) -> list[Row]:

@@ -19,6 +19,7 @@ from rather.explainers import IntegratedGradients
 from rather.fitting import GanmexRecipe, Plan
 from rather.infillers import Constant, Edited, Paste
 from rather.networks.classifiers import StridedNet
+from rather.networks.weights import packed
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -149,13 +150,17 @@ def test_a_map_without_a_network_stays_and_a_fitted_editor_is_asked_for(
 def test_a_generator_is_trained_on_once_for_each_network(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    begun = bench.refit.begun
     sizes = {"side": 12, "channels": 1, "width": 4, "blocks": 1, "critic_width": 4}
     recipe = GanmexRecipe("overwritten", (0, 1, 2), **sizes)
     crop, plan = Crop(size=12, zoom=1.0, rare_zoom=1.0), Plan(batch=3, held=3)
     job = bench.refit.JOBS["ganmex-mnist"]
     job = type(job)(recipe, tones, plan, crop)
     monkeypatch.setitem(bench.refit.JOBS, "tiny", job)
-    monkeypatch.setattr(bench.refit, "begun", lambda fresh, _: fresh)
+    start = tmp_path / "tiny.safetensors"
+    start.write_bytes(packed(recipe.networks()["generator"], {}))
+    monkeypatch.setattr(bench.refit, "located", lambda _: start)
+    monkeypatch.setattr(bench.refit, "begun", lambda _: begun(str(start)))
     net = StridedNet(("a", "b", "c"), 12, (4,), (4,), 4).eval()
     refit = bench.refit.Refit("tiny", 2, folder=tmp_path)
     assert str(tmp_path) not in repr(refit)
@@ -166,6 +171,9 @@ def test_a_generator_is_trained_on_once_for_each_network(
     assert made.shape == (2, 3, 12, 12)
     monkeypatch.setattr(bench.refit.Refit, "trained", None)
     assert refit(Classifier(net, mean=(0.5,), std=(0.5,))) == editor
+    start.write_bytes(packed(recipe.networks()["generator"], {}))
+    with pytest.raises(TypeError):  # another start, another end
+        refit(Classifier(net, mean=(0.5,), std=(0.5,)))
 
 
 def test_every_pair_of_constant_baselines_has_a_row(bench: Bench, bed: Any) -> None:
