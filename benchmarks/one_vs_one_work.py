@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -11,7 +12,17 @@ from claims_ledger import Page
 from one_vs_one_beds import Bed
 from torch import Tensor
 
-from rather import Classifier, Explainer, Explanation, Metric, Question, explain, measure
+from rather import (
+    Classifier,
+    Editor,
+    Explainer,
+    Explanation,
+    Metric,
+    Question,
+    edit,
+    explain,
+    measure,
+)
 from rather.explainers import (
     DeepLift,
     ExpectedGradients,
@@ -134,15 +145,34 @@ class One:
 
 @dataclass(frozen=True)
 class Cascade:
-    """Likeness to the maps of ever more randomised copies: at each depth, and its mean."""
+    """Likeness to the maps of ever more randomised copies: at each depth, and its mean.
+
+    Args:
+        likeness: as `Mprt` knows it.
+        refit: makes an editor for a randomised network; whether it convinces is told, too.
+    """
 
     likeness: Likeness
-    refit: Callable[..., Any] | None = None
+    refit: Callable[[Classifier], Editor] | None = None
 
     def __call__(self, classifier: Classifier, explanation: Explanation) -> dict[str, PerImage]:
-        curve = Mprt(likeness=self.likeness, refit=self.refit).curve(classifier, explanation)
+        flips: list[PerImage] = []
+        refit = None if self.refit is None else partial(self.refitted, explanation, flips)
+        curve = Mprt(likeness=self.likeness, refit=refit).curve(classifier, explanation)
         depths = {f"{self.likeness} {n + 1}": curve[:, n] for n in range(curve.shape[1])}
-        return {self.likeness: curve.mean(1), **depths}
+        valid = {f"validity {n + 1}": flip for n, flip in enumerate(flips)}
+        return {self.likeness: curve.mean(1), **depths, **valid}
+
+    def refitted(
+        self, explanation: Explanation, flips: list[PerImage], classifier: Classifier
+    ) -> Editor:
+        """The editor, once it is known which images it turns into their foils."""
+        foil, make = explanation.question.foil, self.refit
+        if make is None or foil is None:
+            raise ValueError(f"{self} has no editor, or the question no foil")
+        editor = make(classifier)
+        flips.append(edit(editor, classifier, explanation.batch.images, foil).flipped.float())
+        return editor
 
 
 Measure: TypeAlias = One | Cascade

@@ -142,7 +142,9 @@ def test_a_map_without_a_network_stays_and_a_fitted_editor_is_asked_for(
 
     edits = IntegratedGradients(Edited(ClassMean(bed.bank)))
     result = bench.work.explain(edits, bed.classifier, bed.images, bed.question)
-    bench.work.Cascade("ssim", refit)(bed.classifier, result)
+    found = bench.work.Cascade("ssim", refit)(bed.classifier, result)
+    assert list(found) == ["ssim", "ssim 1", "validity 1"]
+    assert set(found["validity 1"].tolist()) <= {0.0, 1.0}
     assert len(asked) == 1
     assert asked[0] is not bed.classifier
 
