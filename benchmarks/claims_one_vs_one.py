@@ -31,7 +31,7 @@ from one_vs_one_refit import KEPT, Refit, refitted
 from one_vs_one_refit import rows as kept
 from one_vs_one_tables import Every, begins, claims, compact, joined
 from one_vs_one_work import (
-    Cascade,
+    Forgetting,
     Measure,
     One,
     Row,
@@ -114,17 +114,19 @@ def density(_: Bed) -> list[Measured]:
 
 def cascade(count: Mapping[str, int]) -> list[Task]:
     bed, again = mnist(**{"each": 12, **count}), Refit()
-    measures = [Cascade(one.likeness, again) for one in KEPT]
+    measures = [Forgetting(one.likeness, again) for one in KEPT]
     return [Task("randomised", bed, kept(bed), KEPT), Task("refit", bed, refitted(bed), measures)]
 
 
 def likeness(_: Bed) -> list[Measured]:
-    return [Measured(one.likeness, one.likeness) for one in KEPT]
+    names = [one.likeness for one in KEPT]
+    falls = [Measured(f"{name}, fall", f"{name}, fall", lower=False) for name in names]
+    return [*(Measured(name, name) for name in names), *falls]
 
 
 def depths(every: Every) -> list[Measured]:
     columns = {column for found in every.values() for own in found.values() for column in own}
-    names = sorted(column for column in columns if column[-1].isdigit())
+    names = sorted(name for name in columns if name[-1].isdigit() and name[:4] != "ssim")
     return [Measured(name, name) for name in names]
 
 
@@ -159,6 +161,8 @@ def run(name: str, count: Mapping[str, int], folder: Path, report: bool = False)
         parts[task.page] = numbers(task.bed, task.rows, task.measures, page)
     every, bed = joined(parts), tasks[0].bed
     measured = benchmark.measured(bed)
+    plain = [each for each in measured if not each.name.endswith(", logits")]
+    logits = [each for each in measured if each not in plain]
     found = claims(every, measured, benchmark.methods, benchmark.others)
     settings = {
         "seed": 0,
@@ -169,13 +173,16 @@ def run(name: str, count: Mapping[str, int], folder: Path, report: bool = False)
         "numbers per photo": ledger.pack().name,
     }
     also = {
-        "means": summary(every, [*measured, *benchmark.beside(every)]),
+        "means": summary(every, plain),
+        "depths": summary(every, benchmark.beside(every)),
+        "logit_means": summary(every, logits),
+        "logits": compact(found, logits),
         "claims": found,
         "baselines": [{"bed": task.page, **row} for task in tasks for row in begins(task.bed)],
     }
-    plain = [row for row in found if not row["measure"].endswith(", logits")]
-    also["logits"] = compact([row for row in found if row not in plain])
-    return record(f"{NAME}_{name}", benchmark.title, compact(plain), settings, folder, **also)
+    return record(
+        f"{NAME}_{name}", benchmark.title, compact(found, plain), settings, folder, **also
+    )
 
 
 def main() -> None:

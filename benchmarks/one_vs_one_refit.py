@@ -9,7 +9,7 @@ import torch
 from harness import ROOT
 from harness import digest as file_digest
 from one_vs_one_beds import Bed
-from one_vs_one_work import Cascade, Row, makers
+from one_vs_one_work import Forgetting, Row, makers
 from torch import nn
 from train_counterfactuals import JOBS
 
@@ -20,7 +20,7 @@ from rather.infillers import Edited
 from rather.infillers.bank import digest
 from rather.networks.weights import load, located, packed
 
-KEPT = (Cascade("spearman_abs"), Cascade("ssim"))
+KEPT = (Forgetting("spearman_abs"), Forgetting("ssim"))
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,13 @@ def claims(
     return found
 
 
-def compact(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def compact(
+    found: Sequence[Mapping[str, Any]], measured: Sequence[Measured]
+) -> list[dict[str, str]]:
     """One line for each pair of rows, a column for each measure; * where a map began there."""
     lines: dict[tuple[str, str], dict[str, str]] = {}
-    for row in found:
+    names = {each.name for each in measured}
+    for row in (row for row in found if row["measure"] in names):
         pair = (row["better?"], row["than"])
         line = lines.setdefault(pair, {"better?": pair[0], "than": pair[1]})
         star = "*" if row["same_fill"] else ""

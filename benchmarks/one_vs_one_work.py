@@ -144,8 +144,10 @@ class One:
 
 
 @dataclass(frozen=True)
-class Cascade:
-    """Likeness to the maps of ever more randomised copies: at each depth, and its mean.
+class Forgetting:
+    """Likeness to the maps of ever more randomised copies: at each depth, its mean, and its fall.
+
+    Depth 0 is the network itself: what training the editor on changes there is none of the fall.
 
     Args:
         likeness: as `Mprt` knows it.
@@ -158,10 +160,14 @@ class Cascade:
     def __call__(self, classifier: Classifier, explanation: Explanation) -> dict[str, PerImage]:
         flips: list[PerImage] = []
         refit = None if self.refit is None else partial(self.refitted, explanation, flips)
-        curve = Mprt(likeness=self.likeness, refit=refit).curve(classifier, explanation)
-        depths = {f"{self.likeness} {n + 1}": curve[:, n] for n in range(curve.shape[1])}
-        valid = {f"validity {n + 1}": flip for n, flip in enumerate(flips)}
-        return {self.likeness: curve.mean(1), **depths, **valid}
+        check = Mprt(likeness=self.likeness, refit=refit)
+        again = check.rerun(classifier, explanation)
+        intact = check.alike(explanation.heatmaps, again)
+        curve = torch.cat([intact[:, None], check.curve(classifier, explanation)], 1)
+        mean = curve[:, 1:].mean(1)
+        depths = {f"{self.likeness} {n}": values for n, values in enumerate(curve.T)}
+        valid = {f"validity {n}": flip for n, flip in enumerate(flips)}
+        return {self.likeness: mean, f"{self.likeness}, fall": intact - mean, **depths, **valid}
 
     def refitted(
         self, explanation: Explanation, flips: list[PerImage], classifier: Classifier
@@ -175,7 +181,7 @@ class Cascade:
         return editor
 
 
-Measure: TypeAlias = One | Cascade
+Measure: TypeAlias = One | Forgetting
 
 
 def deletions(bed: Bed) -> list[One]:

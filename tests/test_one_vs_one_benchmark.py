@@ -131,9 +131,11 @@ def test_a_map_without_a_network_stays_and_a_fitted_editor_is_asked_for(
 ) -> None:
     row = next(row for row in bench.work.rows(bed) if row.name == "residual, MDTS")
     result = bench.work.explain(bed.ready(row.explainer), bed.classifier, bed.images, bed.question)
-    found = bench.work.Cascade("spearman_abs")(bed.classifier, result)
-    assert list(found) == ["spearman_abs", "spearman_abs 1"]
+    found = bench.work.Forgetting("spearman_abs")(bed.classifier, result)
+    columns = ["spearman_abs", "spearman_abs, fall", "spearman_abs 0", "spearman_abs 1"]
+    assert list(found) == columns
     assert torch.allclose(found["spearman_abs"], torch.ones(6))
+    assert torch.allclose(found["spearman_abs, fall"], torch.zeros(6), atol=1e-6)
     asked: list[Classifier] = []
 
     def refit(classifier: Classifier) -> ClassMean:
@@ -142,11 +144,11 @@ def test_a_map_without_a_network_stays_and_a_fitted_editor_is_asked_for(
 
     edits = IntegratedGradients(Edited(ClassMean(bed.bank)))
     result = bench.work.explain(edits, bed.classifier, bed.images, bed.question)
-    found = bench.work.Cascade("ssim", refit)(bed.classifier, result)
-    assert list(found) == ["ssim", "ssim 1", "validity 1"]
-    assert set(found["validity 1"].tolist()) <= {0.0, 1.0}
-    assert len(asked) == 1
-    assert asked[0] is not bed.classifier
+    found = bench.work.Forgetting("ssim", refit)(bed.classifier, result)
+    assert list(found)[2:] == ["ssim 0", "ssim 1", "validity 0", "validity 1"]
+    assert set(found["validity 0"].tolist()) == {1.0}
+    assert torch.allclose(found["ssim 0"], torch.ones(6), atol=1e-5)
+    assert [each is bed.classifier for each in asked] == [True, False]
 
 
 def test_a_generator_is_trained_on_once_for_each_network(
