@@ -4,8 +4,10 @@ import copy
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from claims_ledger import made_by
 from harness import ROOT
 from harness import digest as file_digest
 from one_vs_one_beds import Bed
@@ -25,24 +27,26 @@ KEPT = (Forgetting("spearman_abs"), Forgetting("ssim"))
 
 @dataclass(frozen=True)
 class Refit:
-    """Trains a generator on against another network, for a while; never the same twice.
+    """Trains a generator on against another network, for a while, once for each.
 
     Args:
         job: of the generator, in `train_counterfactuals.py`.
         steps: of the training; the paper trains from scratch for 50,000.
-        seed: of batches and requests.
+        seed: of the critic, batches and requests.
+        recipe: the job's own, by default; part of what tells two trainings apart.
         folder: where generators are kept.
     """
 
     job: str = "ganmex-mnist"
     steps: int = 150
     seed: int = 0
+    recipe: Any = field(default_factory=lambda: JOBS["ganmex-mnist"].recipe)
     folder: Path = field(default=ROOT / "results" / "ledger" / "refit", repr=False)
 
     def __call__(self, classifier: Classifier) -> Editor:
         weights = torch.cat([one.flatten() for one in classifier.net.state_dict().values()])
-        start = file_digest(located(self.job))
-        path = self.folder / f"{start}-{digest(weights)}-{self.steps}.safetensors"
+        key = made_by(self, file_digest(located(self.job)), digest(weights))
+        path = self.folder / f"{key}.safetensors"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             judge = path.with_name(f"{path.stem}-judge.safetensors")
@@ -53,8 +57,10 @@ class Refit:
     def trained(self, judge: str) -> tuple[nn.Module, dict[str, object]]:
         """The shipped generator after some steps against a judge, and how often it convinces."""
         job, start = JOBS[self.job], time.monotonic()
-        recipe, source = replace(job.recipe, classifier=judge), job.source()
-        nets = recipe.networks()
+        recipe, source = replace(self.recipe, classifier=judge), job.source()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            nets = recipe.networks()
         nets["generator"] = begun(self.job)
         optimisers = recipe.optimisers(nets)
         for step in range(self.steps):

@@ -166,7 +166,7 @@ def test_a_generator_is_trained_on_once_for_each_network(
     monkeypatch.setattr(bench.refit, "located", lambda _: start)
     monkeypatch.setattr(bench.refit, "begun", lambda _: begun(str(start)))
     net = StridedNet(("a", "b", "c"), 12, (4,), (4,), 4).eval()
-    refit = bench.refit.Refit("tiny", 2, folder=tmp_path)
+    refit = bench.refit.Refit("tiny", 2, recipe=recipe, folder=tmp_path)
     assert str(tmp_path) not in repr(refit)
     editor = refit(Classifier(net, mean=(0.5,), std=(0.5,)))
     made = editor(
