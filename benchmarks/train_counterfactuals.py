@@ -82,7 +82,7 @@ SMALL |= {"cycle": 10.0, "rate": 2e-4, "critic_rate": 2e-4, "momentum": 0.5}
 # A little doubt is cheaper than a wisp of noise; and shapes must look right before they are near.
 # Photos are changed at 32 px, enlarged: so coarse, noise that deceives cannot be drawn.
 CALM = {"class_weight": 5.0, "target_probability": 0.95}
-ON_PHOTOS = {**CALM, "similarity": 20.0, "rate": 4e-5, "critic_steps": 4}  # a quick one runs wild
+ON_PHOTOS = {**CALM, "class_weight": 20.0, "rate": 4e-5, "critic_steps": 4}  # a quick one runs wild
 SHAPED = {**CALM, "similarity": 5.0, "cycle": 5.0, "critic_steps": 3}
 FREE = {"similarity": 10.0, "cycle": 5.0}  # real before near
 DIGITS_AS = tuple(range(10))
@@ -148,7 +148,7 @@ JOBS = {
             **{**SMALL, **ON_PHOTOS},
         ),
         dogs,
-        Plan(steps=1500, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
+        Plan(steps=2000, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
         WHOLE,
     ),
     "ganmex-fruits": Job(
