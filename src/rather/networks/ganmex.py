@@ -115,9 +115,7 @@ def resized(images: Float[Tensor, "n c _ _"], sides: Sequence[int]) -> Float[Ten
     """The images at another size, smoothed where they shrink."""
     if images.shape[2:] == tuple(sides):
         return images
-    return F.interpolate(
-        images, tuple(sides), mode="bilinear", align_corners=False, antialias=True
-    )
+    return F.interpolate(images, tuple(sides), mode="bilinear", align_corners=False, antialias=True)
 
 
 def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
