@@ -17,9 +17,7 @@ from torch import Tensor
 from rather.types import Heatmaps
 
 Spans: TypeAlias = Float[Tensor, "n h _"]
-Row: TypeAlias = tuple[
-    int, int, int
-]  # of a disc: how far below, from how far right to how far right
+Row: TypeAlias = tuple[int, int, int]  # of a disc: how far below, and from where to where
 
 
 def closed(levels: Heatmaps, diameter: int) -> Heatmaps:
