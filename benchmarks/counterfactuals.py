@@ -6,6 +6,7 @@ An edit is judged by the classifier that it was made for (validity, confidence),
 was trained apart from it (transfer validity: falls far below where the first was merely deceived),
 by its distance to the original, and by how its features are distributed (KID, against real images
 of the class, in the judge's features). 95 % intervals are over images; those of KID over classes.
+Images and classifiers are those of `beds.py`.
 
 Source: Shih, Tien and Karnin, arXiv:2011.06015, section 5 of the specification of metrics; KID:
 Binkowski et al., arXiv:1801.01401.
@@ -19,69 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import DATA, ROOT, bootstrap, record, show
+from beds import BEDS, Bed
+from harness import ROOT, bootstrap, record, show
 from sheets import sheet
 from torch import Tensor
 
-from rather import Batch, Classifier, Counterfactual, Editor, edit
-from rather.data.labelled import Arrays
-from rather.data.synthetic import disc_missing
-from rather.editors import ClassMean, Ganmex, NearestSample, PixelAscent
+from rather import Counterfactual, Editor, edit
 from rather.editors.layer import answer_of
-from rather.models import load
 from rather.types import PerImage
 
 SUBSETS, SUBSET = 50, 200
-
-
-@dataclass(frozen=True, eq=False)
-class Bed:
-    """Held-out images, what they are judged by, and real images that were trained on."""
-
-    classifier: Classifier
-    judge: Classifier
-    images: Batch
-    bank: Arrays
-    editors: Mapping[str, Editor]
-
-    @property
-    def classes(self) -> int:
-        return int(self.bank.labels.max()) + 1
-
-
-def usual(bank: Arrays) -> dict[str, Editor]:
-    """The editors that need no training."""
-    images = bank.images.expand(-1, 3, -1, -1)
-    return {
-        "nearest sample": NearestSample(images),
-        "class mean": ClassMean(images),
-        "pixel ascent": PixelAscent(),
-    }
-
-
-def mnist(each: int) -> Bed:
-    bank = Arrays.from_npz(DATA / "mnist.npz", "train")
-    test = balanced(Arrays.from_npz(DATA / "mnist.npz", "test").all(), each)
-    trained = {"GANMEX": Ganmex("mnist"), "GANMEX, near": Ganmex("mnist-near")}
-    editors = {**trained, **usual(bank)}
-    return Bed(load("mnist"), load("mnist-judge"), test, bank, editors)
-
-
-def disc(each: int) -> Bed:
-    """The set of the missing shape at 48 px; images of seed 0 were trained on, of seed 1 not."""
-    bank = Arrays.of(disc_missing(3000, 48, seed=0).batch)
-    test = disc_missing(3 * each, 48, seed=1).batch
-    editors = {"GANMEX": Ganmex("disc"), **usual(bank)}
-    return Bed(load("disc"), load("disc-judge"), test, bank, editors)
-
-
-BEDS: dict[str, Callable[[int], Bed]] = {"mnist": mnist, "disc": disc}
-
-
-def balanced(batch: Batch, each: int) -> Batch:
-    """The first images of each class, class by class."""
-    rows = [(batch.labels == label).nonzero()[:each, 0] for label in batch.labels.unique()]
-    return batch.at(torch.cat(rows))
 
 
 @dataclass(frozen=True, eq=False)

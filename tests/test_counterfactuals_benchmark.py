@@ -47,14 +47,20 @@ def bed(bench: Any) -> Any:
         ):
             parameter.copy_(200 * value)
     classifier = Classifier(net, mean=(0.0,), std=(1.0,))
-    images = arrays.images.expand(-1, 3, -1, -1)
+    bank = arrays.images.expand(-1, 3, -1, -1)
     editors = {
-        "GANMEX": NearestSample(images),
+        "GANMEX": NearestSample(bank),
         "nearest sample": Nothing(),
-        "class mean": ClassMean(images),
+        "class mean": ClassMean(bank),
         "pixel ascent": Nothing(),
     }
-    return bench.Bed(classifier, classifier, bench.balanced(arrays.all(), 4), arrays, editors)
+    return bench.Bed(
+        classifier,
+        classifier,
+        importlib.import_module("beds").balanced(arrays.all(), 4),
+        arrays,
+        editors,
+    )
 
 
 def test_real_samples_are_valid_and_doing_nothing_is_close(bench: Any) -> None:

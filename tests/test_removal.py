@@ -15,7 +15,7 @@ from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
 from rather.explainers.lime import kernel
 from rather.infiller import fill
-from rather.infillers import Constant, KeptMean, Paste
+from rather.infillers import Constant, Harmonic, KeptMean, Paste
 from rather.types import Images, Keep
 
 ASKED = Question(torch.tensor([0, 1]), torch.tensor([1, 0]))
@@ -131,6 +131,19 @@ def test_bbmp_starts_with_the_image(linear: Classifier, batch: Batch) -> None:
     watched.net.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     Bbmp(Constant(0.0), steps=1)(watched, batch.images, ASKED)
     assert torch.allclose(seen[0], batch.images, atol=1e-6)
+
+
+def test_bbmp_leaves_a_start_where_the_infiller_sees_everything(
+    linear: Classifier, batch: Batch
+) -> None:
+    stuck = Bbmp.as_published(Harmonic())
+    stuck = replace(stuck, objective="sdr", cell=2, steps=40, area=1e-3)
+    found = replace(stuck, explore=True)
+    assert (stuck(linear, batch.images, ASKED) == -0.5).all()
+    heat = found(linear, batch.images, ASKED)
+    gone = torch.where(heat[:, None] > 0, 0.5, batch.images)
+    assert 0.1 < (heat > 0).float().mean() < 0.9
+    assert (ASKED.score(linear(gone)) < ASKED.score(linear(batch.images)) - 0.02).all()
 
 
 @pytest.mark.parametrize("objective", ["ssr", "sdr"])

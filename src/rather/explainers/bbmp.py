@@ -1,7 +1,9 @@
 """BBMP as FIDO's authors compare with it: one deterministic mask under FIDO's score and fills.
 
 Source: section 4 of Chang et al., ICLR 2019, arXiv:1807.08024, after Fong and Vedaldi,
-arXiv:1704.03296. Has no blur, jitter or smoothness of the original.
+arXiv:1704.03296. Has no blur, jitter or smoothness of the original. Differs: a pixel that the
+infiller sees is blended with what it makes of a wholly hidden image (published: with itself, so
+that nothing says what its removal would change, and "sdr" never leaves its start).
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import torch
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, by_images, grid_size, roughness, upsampled
-from rather.infiller import Infiller, fill, seeded
+from rather.infiller import Infiller, fill, seeded, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
@@ -32,6 +34,7 @@ class Bbmp:
         area: price of the whole image, in units of the log-odds.
         smooth: price of squared differences between neighbouring pixels.
         seen_at: the infiller sees pixels that are kept by at least so much; published: 1.
+        explore: blend pixels that the infiller sees with its fill of a wholly hidden image.
         batch: images at once; changes no result.
         seed: for infillers that draw at random.
     """
@@ -46,6 +49,7 @@ class Bbmp:
     area: float = 250.88
     smooth: float = 0.0
     seen_at: float = 0.5
+    explore: bool = True
     batch: int = 64
     seed: int = 0
 
@@ -58,7 +62,7 @@ class Bbmp:
     @classmethod
     def as_published(cls, infiller: Infiller | None = None) -> "Bbmp":
         """Every value as published: a pixel that is kept by less than 1 counts as hidden."""
-        return cls(infiller=infiller or Inpainter(), seen_at=1.0)
+        return cls(infiller=infiller or Inpainter(), seen_at=1.0, explore=False)
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         def part(method: "Bbmp", images: Images, question: Question) -> Heatmaps:
@@ -73,12 +77,15 @@ class Bbmp:
         grid = images.new_ones(len(images), 1, *grid_size(images, self.cell)).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
         sign = 1 if self.objective == "ssr" else -1
+        hidden, dice = torch.zeros_like(images[:, :1]), seeded(self.seed, images)
+        nothing = fill(self.infiller, images, hidden, dice)
+        beyond = (nothing - images) * (self.explore and uses_keep(self.infiller))
         for step in track(range(self.steps), f"BBMP, {self.objective}"):
-            keep = upsampled(grid, images).clamp(0, 1)
+            keep = _bounded(upsampled(grid, images))
             seen = (keep >= self.seen_at).to(images)
             generator = seeded(self.seed, images, step)
             hybrids = fill(self.infiller, images, keep, generator, seen)
-            score = question.log_odds(classifier(hybrids))
+            score = question.log_odds(classifier(hybrids + (1 - keep) * seen * beyond))
             price = self.area * (keep if sign > 0 else 1 - keep).mean((1, 2, 3))
             price = price + self.smooth * roughness(keep, 2.0)
             (grid.grad,) = torch.autograd.grad((price - sign * score).sum(), grid)
@@ -87,3 +94,8 @@ class Bbmp:
             with torch.no_grad():
                 grid.clamp_(0, 1)
         return grid.detach()
+
+
+def _bounded(keep: Grid) -> Grid:
+    """In [0, 1] in spite of rounding; torch's clamp has no slope at the ends, where masks start."""
+    return keep + (keep.clamp(0, 1) - keep).detach()
