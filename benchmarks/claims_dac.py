@@ -1,6 +1,6 @@
 """Do discriminative maps find what tells an image from its counterfactual? Scored by DAC.
 
-    python benchmarks/claims_dac.py [mnist disc disc-pairs dogs fruits] [--each N] [--rows PART]
+    python benchmarks/claims_dac.py [mnist disc disc_pairs dogs fruits] [--each N] [--rows PART]
         [--report]
 
 The claims of Eckstein et al., arXiv:2109.13412, on held-out images, each turned into one other

@@ -1,7 +1,7 @@
 """Pairs of images and counterfactuals, and the classifiers that are asked about them.
 
 Images, classifiers and generators are those of `beds.py`; every image becomes one other class, in
-turn. `disc-pairs` needs no generator: its counterfactuals are drawn, with one shape for another.
+turn. `disc_pairs` needs no generator: its counterfactuals are drawn, with one shape for another.
 """
 
 from collections.abc import Callable, Mapping
@@ -102,11 +102,11 @@ def fruits(each: int) -> Bed:
 BEDS: dict[str, Callable[[int], Bed]] = {
     "mnist": mnist,
     "disc": disc,
-    "disc-pairs": disc_pairs,
+    "disc_pairs": disc_pairs,
     "dogs": dogs,
     "fruits": fruits,
 }
-EACH = {"mnist": 12, "disc": 40, "disc-pairs": 40, "dogs": 12, "fruits": 12}
+EACH = {"mnist": 12, "disc": 40, "disc_pairs": 40, "dogs": 12, "fruits": 12}
 
 
 def known(editor: Editor | str, each: int, weights: tuple[str, ...]) -> str:

@@ -60,7 +60,10 @@ class Numbers:
         partial.replace(self.path)
 
     def of(self, network: str) -> dict[str, dict[str, dict[str, float]]]:
-        """By method, image and measure, as verdicts want them; what is NaN is left out."""
+        """By method, image and measure, as verdicts want them.
+
+        What is NaN is left out, and so is all of a map that ranks nothing.
+        """
         found: dict[str, dict[str, dict[str, float]]] = {}
         for name, array in self.arrays.items():
             own, method, number = name.split("/")
@@ -68,7 +71,8 @@ class Numbers:
                 continue
             photos = found.setdefault(method, {})
             for place, value in enumerate(array.tolist()):
-                if np.isfinite(value):
+                ranks = self.arrays.get(f"{own}/{method}/restore", array)
+                if np.isfinite(value) and np.isfinite(ranks[place]):
                     photos.setdefault(f"{place:04}", {})[number] = value
         return found
 
