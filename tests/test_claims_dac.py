@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rather import Batch, Classifier, Question
 from rather.infillers import Paste
+from rather.view import View
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -115,3 +116,15 @@ def test_it_measures_writes_and_goes_on(
     bench.main(["sides", "--out", str(tmp_path)])
     again = json.loads((tmp_path / "claims_dac_sides.json").read_text())
     assert again["claims"] == said["claims"]
+
+
+def test_a_classifier_is_heard_on_some_classes(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    beds = importlib.import_module("beds")
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    whole = Classifier(net, names=("a", "b", "c", "d"), view=View(16, 16), name="small")
+    monkeypatch.setattr(beds, "load", lambda name: whole)
+    heard = beds.heard("small", (3, 1))
+    images = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(heard(images), whole(images)[:, [3, 1]])
+    assert heard.names == ("d", "b")
