@@ -182,8 +182,7 @@ def run(name: str, options: argparse.Namespace) -> None:
     if not options.report:
         work(bed, numbers, options.rows)
     report(name, bed, numbers, options.out)
-    for network in bed.networks:
-        draw(options.out, name, network, bed)
+    draw(options.out, name, next(iter(bed.networks)), bed)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def draw(folder: Path, name: str, network: str, bed: Bed, cell: int = 56) -> lis
     found = []
     for part, shown in (("maps", [painted(heat) for heat in maps]), ("hybrids", hybrids)):
         grid = [[column[row] for column in (*ends, *shown)] for row in range(len(rows))]
-        path = folder / f"claims_dac_{name}_{network.split(',')[0]}_{part}.png"
+        path = folder / f"claims_dac_{name}_{part}.png"
         found.append(sheet(path, grid, columns, words, cell))
     return found
 

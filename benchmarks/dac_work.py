@@ -51,7 +51,7 @@ class Numbers:
     def keep(self, row: str, key: str, values: Mapping[str, Tensor]) -> None:
         """Put the numbers of a row in the place of others, and write all."""
         kept = {name: a for name, a in self.arrays.items() if not name.startswith(f"{row}/")}
-        new = {f"{row}/{name}": value.float().numpy() for name, value in values.items()}
+        new = {f"{row}/{name}": rounded(value) for name, value in values.items()}
         self.arrays, self.made = {**kept, **new}, {**self.made, row: key}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".tmp.npz")
@@ -75,6 +75,11 @@ class Numbers:
                 if np.isfinite(value) and np.isfinite(ranks[place]):
                     photos.setdefault(f"{place:04}", {})[number] = value
         return found
+
+
+def rounded(values: Tensor) -> np.ndarray:
+    """Four decimals, which pack small."""
+    return values.float().numpy().round(4)
 
 
 def work(bed: Bed, numbers: Numbers, only: str = "") -> None:
