@@ -17,8 +17,8 @@ from rather import progress
 from rather.data.holes import HoleMixture
 from rather.fitting import InpainterRecipe, Pictures, Plan, export, fit
 
-SHIPPED = Path(__file__).parents[1] / "src/rather/weights/rather-inpainter-v3.safetensors"
-START = ROOT / "results/inpainter/rather-inpainter-v2.safetensors"
+SHIPPED = Path(__file__).parents[1] / "src/rather/weights/rather-inpainter-v2.safetensors"
+START = ROOT / "results/inpainter/rather-inpainter-v1.safetensors"
 NOTE = (
     "Goes on from rather-inpainter-v1 (sha256 {start}), which saw 78,400 crops of the same "
     "pictures under changing recipes, with a critic, and copied nothing; the images seen that are "

@@ -1,13 +1,13 @@
 """Several edits of one image, from editors that draw at random."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
 from rather.classifier import Classifier
 from rather.editor import Editor
+from rather.settling import reseeded
 from rather.types import Images, Labels
 
 
@@ -31,7 +31,7 @@ class Tries:
     def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
         best, chance = images.clone(), torch.full_like(target, -1, dtype=torch.float32)
         left = torch.arange(len(images), device=images.device)
-        for one in _reseeded(self.editor, self.count):
+        for one in _draws(self.editor, self.count):
             made = one(classifier, images[left], target[left])
             logits, wanted = classifier(made), target[left]
             new = logits.softmax(1).gather(1, wanted[:, None])[:, 0]
@@ -48,12 +48,9 @@ def samples(
     editor: Editor, classifier: Classifier, images: Images, target: Labels, k: int
 ) -> Iterator[Images]:
     """Yield k edits of the same images; editors without a seed give one."""
-    for one in _reseeded(editor, k):
+    for one in _draws(editor, k):
         yield one(classifier, images, target).clamp(0, 1)
 
 
-def _reseeded(editor: Any, count: int) -> Iterator[Editor]:
-    """The same editor with one seed after another."""
-    seed = getattr(editor, "seed", None)
-    for draw in range(1 if seed is None else count):
-        yield editor if seed is None else replace(editor, seed=seed + draw)
+def _draws(editor: Editor, count: int) -> list[Editor]:
+    return reseeded(editor, count if hasattr(editor, "seed") else 1)

@@ -13,7 +13,7 @@ import torch
 from rather.classifier import Classifier
 from rather.editor import Counterfactual
 from rather.infillers import Paste
-from rather.metrics.curve import Hybrids, area, rank, shares
+from rather.metrics.curve import Answers, area, rank, shares
 from rather.models import load
 from rather.question import Question
 from rather.types import Flags, Logits, PerImage
@@ -128,7 +128,7 @@ class Cout:
         counts = [round(share * ranks[0].numel()) for share in fractions]
         points = torch.tensor(counts, device=ranks.device).expand(len(ranks), -1)
         asked = Question(result.target, result.before.argmax(1))
-        paste = Hybrids(Paste(result.edited), seed=self.seed, batch=self.batch, value="lead")
+        paste = Answers(Paste(result.edited), seed=self.seed, batch=self.batch, value="lead")
         return area(paste(classifier, asked, result.images, ranks, points), fractions)
 
 

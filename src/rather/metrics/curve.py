@@ -61,12 +61,12 @@ def curve(
     """
     ranks = rank(explanation.heatmaps, order, seed, segments)
     images, question = explanation.batch.images, explanation.question
-    answers = Hybrids(infiller, start, draws, seed, batch, value)
+    answers = Answers(infiller, start, draws, seed, batch, value)
     return answers(classifier, question, images, ranks, _counts(ranks, fractions))
 
 
 @dataclass(frozen=True)
-class Hybrids:
+class Answers:
     """The question's probability, or log-odds, for images of which a part is filled in.
 
     Args:

@@ -21,7 +21,7 @@ from rather.data.holes import HoleMixture
 from rather.data.segments import slic
 from rather.infiller import Infiller, fill, seeded
 from rather.infillers import MeanColour
-from rather.metrics.curve import Curves, Hybrids, Ranks, rank
+from rather.metrics.curve import Answers, Curves, Ranks, rank
 from rather.metrics.features import distance, features
 from rather.metrics.likeness import inside
 from rather.question import Question
@@ -76,7 +76,7 @@ class Roms:
         counts = torch.stack([_linear(total + 1, self.counts) for total in totals]).to(ranks)
         hidden = ranks[:, None] < counts[:, :, None, None]
         question = self._question(classifier, images, (~hidden[:, :1]).to(images))
-        answers = Hybrids(self.infiller, "image", self.draws, self.seed, self.batch)
+        answers = Answers(self.infiller, "image", self.draws, self.seed, self.batch)
         return span_mean(
             answers(classifier, question, images, ranks, counts), hidden.float().mean((2, 3))
         )
