@@ -23,8 +23,9 @@ from rather.explainers import (
     RandomBlurred,
     Residual,
 )
-from rather.explainers.layers import last_feature_map
+from rather.explainers.layers import hooks, is_map, last_feature_map
 from rather.infillers import Constant, Paste
+from rather.infillers.blur import smoother
 from rather.types import Heatmaps, Images, Keep
 
 GREY = Constant(0.5)
@@ -71,6 +72,7 @@ DISCRIMINATIVE: dict[str, Maker] = {
 }
 FLOORS = ("residual", "random")
 CELLS = "cell swaps"
+FINER = "GC, finer"
 SIGNED = "D-GGC, signed lines"
 
 
@@ -84,12 +86,50 @@ def methods(across: int, cells: int) -> dict[str, Method]:
     found = {name: Method(make, alone=True) for name, make in PLAIN.items()}
     found |= {f"{name}, foil": Method(make) for name, make in PLAIN.items()}
     found |= {name: Method(make) for name, make in DISCRIMINATIVE.items()}
+    found |= {FINER: Method(lambda _: Finer(), alone=True), f"D-{FINER}": Method(Finer)}
     found |= {SIGNED: Method(lambda paste: GuidedGradCam(paste, sign="lines"))}
     found |= {"residual": Method(Residual), "random": Method(lambda _: RandomBlurred())}
     found |= {CELLS: Method(CellSwaps, first=cells)} if cells else {}
     for name, restore in (("greedy, restore", True), ("greedy, edit", False)):
         found[name] = Method(lambda paste, way=restore: Greedy(paste, across, way))
     return found
+
+
+@dataclass(frozen=True)
+class Finer:
+    """Grad-CAM of the last layer whose map is at least twice as fine as the last one."""
+
+    paste: Paste | None = None
+
+    def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+        layer = finer(classifier, images[:1])
+        return GradCam(layer, signed=True, baseline=self.paste)(classifier, images, question)
+
+
+def finer(classifier: Classifier, image: Images) -> str:
+    """The last layer with twice as many rows as the last map.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows: dict[str, int] = {}
+
+    def note(name: str, answer: object) -> None:
+        if isinstance(answer, Tensor) and is_map(answer, image):
+            rows.pop(name, None)  # so that the last comes last
+            rows[name] = answer.shape[2]
+
+    def noting(name: str) -> Callable[..., None]:
+        return lambda _module, _inputs, answer: note(name, answer)
+
+    named = [(name, module) for name, module in classifier.net.named_modules() if name]
+    with hooks(*(module.register_forward_hook(noting(name)) for name, module in named)):
+        classifier.through_net(image)
+    last = rows[last_feature_map(classifier, image)]
+    found = [name for name, count in rows.items() if count >= 2 * last]
+    if not found:
+        raise ValueError(f"{classifier.name} has no map of {2 * last} rows or more")
+    return found[-1]
 
 
 @dataclass(frozen=True)
@@ -189,8 +229,6 @@ class Greedy:
 
 def blurred(explanation: Explanation, sigma: float) -> Explanation:
     """The same maps, smooth: what of a score is owed to smoothness."""
-    from rather.infillers.blur import smoother
-
     heat = explanation.heatmaps
     rows, columns = (smoother(side, sigma).to(heat) for side in heat.shape[1:])
     return replace(explanation, heatmaps=rows @ heat @ columns.T)
@@ -201,7 +239,8 @@ def rivals() -> Iterator[tuple[str, str]]:
     for name in PLAIN:
         yield f"D-{name}", name
         yield f"D-{name}", f"{name}, foil"
-    for name in DISCRIMINATIVE:
+    yield f"D-{FINER}", FINER
+    for name in (*DISCRIMINATIVE, f"D-{FINER}"):
         for floor in (*FLOORS, CELLS):
             yield name, floor
     yield "D-GGC", SIGNED
