@@ -83,7 +83,7 @@ def verdicts(
 ) -> list[dict[str, Any]]:
     """Is the default best, or tied with the best, by each criterion for each kind of hole?"""
     rows = []
-    for criterion in CRITERIA:
+    for criterion in CRITERIA if rivals else ():
         for kind in criterion.kinds:
             leads = {
                 rival: lead(numbers, criterion, kind, judge, default, rival) for rival in rivals

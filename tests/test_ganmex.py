@@ -21,7 +21,7 @@ from rather.fitting.cyclegan import judged
 from rather.fitting.wasserstein import critic_gap, slope_penalty
 from rather.models import load
 from rather.networks.cyclegan import CriticPair, CyclePair, Fakes
-from rather.networks.ganmex import StarCritic, StarGenerator
+from rather.networks.ganmex import StarCritic, StarGenerator, smoothed
 from rather.networks.weights import load as load_weights
 
 TONES = "test_ganmex:tones"
@@ -89,8 +89,15 @@ def test_a_generator_of_changes_starts_with_none_and_keeps_the_detail_of_large_i
     change = net(images, wanted) - images
     assert change.abs().amax() > 1e-4
     small = F.interpolate(images, (8, 8), mode="bilinear", antialias=True)
-    drawn = net(small, wanted) - small
+    drawn = smoothed(net(small, wanted) - small)
     assert torch.allclose(change, F.interpolate(drawn, (30, 21), mode="bilinear"), atol=1e-6)
+
+
+def test_what_alternates_from_pixel_to_pixel_is_smoothed_away() -> None:
+    flat, board = torch.full((1, 1, 6, 6), 0.3), torch.ones(1, 1, 6, 6)
+    board[..., ::2, 1::2] = board[..., 1::2, ::2] = -1
+    assert torch.allclose(smoothed(flat), flat)
+    assert smoothed(board)[..., 1:-1, 1:-1].abs().max() < 1e-6
 
 
 def test_a_linear_critic_of_unit_slope_is_not_punished() -> None:

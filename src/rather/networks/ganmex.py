@@ -26,7 +26,8 @@ class StarGenerator(nn.Module):
         blocks: residual blocks at a quarter of the resolution.
         channels: 1 makes grey images, 3 colour.
         side: at which images of any size are looked at; what is drawn is then their change,
-            enlarged and added. None draws the image itself, at its own size.
+            smoothed, enlarged and added: so no fine pattern can be drawn that deceives a
+            classifier. None draws the image itself, at its own size.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class StarGenerator(nn.Module):
         if self.side is None:
             return ((self.drawn(images, wanted) + 1) / 2).expand(-1, 3, -1, -1)
         change = self.drawn(resized(images, (self.side, self.side)), wanted)
+        if self.side < max(images.shape[2:]):
+            change = smoothed(change)
         return (images + resized(change, images.shape[2:])).clamp(0, 1)
 
     def drawn(self, images: Images, wanted: Labels) -> Float[Tensor, "n c h w"]:
@@ -116,6 +119,12 @@ def resized(images: Float[Tensor, "n c _ _"], sides: Sequence[int]) -> Float[Ten
     if images.shape[2:] == tuple(sides):
         return images
     return F.interpolate(images, tuple(sides), mode="bilinear", align_corners=False, antialias=True)
+
+
+def smoothed(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Means of 2x2 neighbours, taken twice: what alternates from pixel to pixel is gone."""
+    wide = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(wide, 2, stride=1), 2, stride=1)
 
 
 def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
