@@ -78,7 +78,7 @@ def heard(name: str, labels: tuple[int, ...]) -> Classifier:
     whole = load(name)
     names = tuple(whole.names[label] for label in labels)
     found = Classifier(
-        Heard(whole.net, labels),
+        Heard(whole.net, labels).eval(),
         mean=whole.mean.flatten().tolist(),
         std=whole.std.flatten().tolist(),
         names=names,
