@@ -101,15 +101,15 @@ JOBS = {
         MOVED,
     ),
     "ganmex-mnist": Job(
-        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **{**SMALL, **FREE}),
         mnist,
-        Plan(steps=1500, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=3600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "ganmex-mnist-near": Job(
-        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **SMALL),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
         mnist,
-        Plan(steps=1350, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1200, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "cyclegan-mnist-3-8": Job(
