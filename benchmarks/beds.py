@@ -107,8 +107,8 @@ def photos(
     bank = Arrays.of(squares(source, side, count=max(2 * each, 200)))
     test = squares(source, side, held_out=True, count=each)
     editors = {"GANMEX": Renumbered(Ganmex(weights), labels), **usual(bank)}
-    panel = (heard(f"efficientnet-lite{size}", labels) for size in (0, 2))
-    return Bed(*panel, test, bank, editors)
+    asked, judge = (heard(f"efficientnet-lite{size}", labels) for size in (0, 2))
+    return Bed(asked, judge, test, bank, editors)
 
 
 def dogs(each: int) -> Bed:

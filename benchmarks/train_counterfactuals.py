@@ -104,7 +104,7 @@ SMALL |= {"cycle": 10.0, "rate": 2e-4, "critic_rate": 2e-4, "momentum": 0.5}
 # A little doubt is cheaper than a wisp of noise; and shapes must look right before they are near.
 # Photos are changed at 32 px, enlarged: so coarse, noise that deceives cannot be drawn.
 CALM = {"class_weight": 5.0, "target_probability": 0.95}
-ON_PHOTOS = {**CALM, "similarity": 20.0, "rate": 4e-5, "critic_steps": 4}  # a quick one runs wild
+ON_PHOTOS = {**CALM, "class_weight": 20.0, "rate": 4e-5, "critic_steps": 4}  # a quick one runs wild
 # A small classifier is deceived by little: the critic has more say, and more steps.
 REAL = {"class_weight": 2.0, "target_probability": 0.9, "similarity": 5.0, "cycle": 5.0}
 REAL |= {"critic_steps": 4, "rate": 1e-4}
@@ -126,15 +126,15 @@ JOBS = {
         MOVED,
     ),
     "ganmex-mnist": Job(
-        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **{**SMALL, **FREE}),
         mnist,
-        Plan(steps=1500, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=3600, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "ganmex-mnist-near": Job(
-        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, **SMALL),
+        GanmexRecipe("mnist", DIGITS_AS, channels=1, width=24, drawn_at=28, **SMALL),
         mnist,
-        Plan(steps=1350, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
+        Plan(steps=1200, batch=30, warmup=50, clip=100.0, held=100, validate_every=200),
         STILL,
     ),
     "cyclegan-mnist-3-8": Job(
@@ -173,7 +173,7 @@ JOBS = {
             **{**SMALL, **ON_PHOTOS},
         ),
         dogs,
-        Plan(steps=1500, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
+        Plan(steps=2000, batch=8, warmup=50, clip=100.0, held=40, validate_every=200),
         WHOLE,
     ),
     "composite": Job(

@@ -398,8 +398,8 @@ def test_guided_grad_cam_is_captums_where_both_have_a_rule(photos: Batch) -> Non
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))
     classifier = Classifier(net.eval())
     guided = Captum("GuidedBackprop")(classifier, photos.images, ASKED)
-    cam = GradCam("3", signed=True)(classifier, photos.images, ASKED)
-    ours = GuidedGradCam(layer="3")(classifier, photos.images, ASKED)
+    cam = GradCam("3", signed=False)(classifier, photos.images, ASKED)
+    ours = GuidedGradCam(layer="3", sign="lines")(classifier, photos.images, ASKED)
     torch.testing.assert_close(ours, guided * cam, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="Sequential has none; take GradCam"):
         GuidedGradCam()(network(nn.Tanh()), photos.images, ASKED)
@@ -421,6 +421,47 @@ def test_guided_grad_cam_takes_the_counterfactuals_cam(
     cam = GradCam("5", baseline=paste)(relus, photos.images, ASKED)
     usual = GradCam("5", signed=True)(relus, photos.images, ASKED)
     torch.testing.assert_close(lines * usual, plain * cam, rtol=1e-3, atol=1e-6)
+
+
+def test_stereo_sides_add_up_too(relus: Classifier, photos: Batch, edited: Tensor) -> None:
+    both, image, baseline = (
+        GradCam("5", baseline=Paste(edited), side=side)(relus, photos.images, ASKED)
+        for side in SIDES
+    )
+    torch.testing.assert_close(image + baseline, both, rtol=1e-4, atol=1e-6)
+
+
+def test_what_the_image_rightly_has_darker_is_rated_as_high_as_what_it_has_brighter() -> None:
+    """White on the left and black on the right is the target, the mirror image the foil."""
+    net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 64, 2)).eval()
+    half = torch.zeros(8, 8)
+    half[:, :4] = 1
+    with torch.no_grad():
+        net.get_parameter("0.weight").copy_(torch.tensor([[1.0], [-1.0]]).view(2, 1, 1, 1) / 3)
+        net.get_parameter("0.bias").copy_(torch.tensor([0.0, 1.0]))
+        # The target has bright on the left and dark on the right: two features, each in its half.
+        there = torch.cat([half.flatten(), 1 - half.flatten()])
+        net.get_parameter("3.weight").copy_(torch.stack([torch.zeros(128), there]))
+    of = Classifier(net, mean=(0.0,) * 3, std=(1.0,) * 3)
+    image = half.expand(1, 3, -1, -1).contiguous()
+    asked, paste = Question(torch.tensor([1]), torch.tensor([0])), Paste(image.flip(3))
+    ours = GuidedGradCam(paste, "1")(of, image, asked)[0]
+    assert (ours > 0).all()
+    torch.testing.assert_close(ours, ours.flip(1))
+    lines = GuidedGradCam(paste, "1", sign="lines")(of, image, asked)[0]
+    assert (lines[:, :4] > 0).all()
+    assert (lines[:, 4:] < 0).all()  # darker would be better still: restored last
+
+
+def test_published_lines_are_drawn_of_the_counterfactual(
+    relus: Classifier, photos: Batch, edited: Tensor
+) -> None:
+    assert ASKED.foil is not None
+    found = GuidedGradCam.as_published(Paste(edited), "5")(relus, photos.images, ASKED)
+    cam = GradCam.as_published(Paste(edited), "5")(relus, photos.images, ASKED)
+    own = GuidedGradCam(layer="5", sign="lines")(relus, edited, Question(ASKED.foil))
+    usual = GradCam("5", signed=False)(relus, edited, Question(ASKED.foil))
+    torch.testing.assert_close(found * usual, own * cam, rtol=1e-3, atol=1e-6)
 
 
 def test_input_gradient_as_published(relus: Classifier, photos: Batch, edited: Tensor) -> None:

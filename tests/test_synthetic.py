@@ -5,7 +5,14 @@ import torch
 
 from rather import Batch
 from rather.data.composite import composite, shapes_on_textures
-from rather.data.synthetic import DISC, SQUARE, disc_missing, disc_parity, parity_pairs
+from rather.data.synthetic import (
+    DISC,
+    SQUARE,
+    disc_missing,
+    disc_parity,
+    missing_pairs,
+    parity_pairs,
+)
 
 
 def foreground(batch: Batch) -> list[float]:
@@ -60,6 +67,21 @@ def test_pairs_differ_in_one_triangle_and_in_parity() -> None:
     changed = ((whole.images - less.images).abs() > 1e-5).any(1)
     assert changed.flatten(1).any(1).all()
     assert not (changed & ~whole.regions).any()
+
+
+def test_pairs_differ_in_the_kinds_that_are_missing() -> None:
+    before, after = missing_pairs(12, 48)
+    assert before.labels.tolist() == [0, 1, 2] * 4
+    assert len(set(zip(before.labels.tolist(), after.labels.tolist(), strict=True))) == 6
+    assert (before.labels != after.labels).all()
+    assert before.regions is not None
+    changed = ((before.images - after.images).abs() > 1e-5).any(1)
+    assert not (changed & ~before.regions).any()
+    assert (changed & before.regions).sum() > 0.9 * before.regions.sum()
+    for one, other in ((before, after), (after, before)):  # what goes was there, and so was a third
+        lit = ((one.images > other.images) & before.regions[:, None]).flatten(1).float().mean(1)
+        assert (lit > 0.01).all()
+        assert (one.images[~before.regions[:, None].expand_as(one.images)] > 0).any()
 
 
 def test_shapes_that_find_no_place_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

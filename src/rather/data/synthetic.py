@@ -105,6 +105,32 @@ def parity_pairs(count: int, side: int = 128, seed: int = 0) -> tuple[Batch, Bat
     return Batch(one, label, names, region), Batch(other, 1 - label, names, region)
 
 
+def missing_pairs(count: int, side: int = 128, seed: int = 0) -> tuple[Batch, Batch]:
+    """Draw images of `disc_missing`, and the same as members of another class.
+
+    One shape is gone and one of the kind that was missing has come; the third stays as it is.
+    Classes take turns, and so do the two ways out of each; regions: the two shapes.
+    """
+    one, other, labels, foils, regions = [], [], [], [], []
+    scales = _scales([sum(AREAS) - area for area in AREAS], True)
+    for place in track(range(count), "pairs"):
+        generator, label = stepped(seed, place), place % 3
+        foil = (label + 1 + place // 3 % 2) % 3
+        kinds = [foil, 3 - label - foil, label]
+        drawn = _scene(_sized(kinds, side, scales[label], generator), side, generator)
+        for images, part in ((one, slice(2)), (other, slice(1, 3))):
+            images.append(drawn.image(part) * drawn.brightest(part) / drawn.brightest())
+        labels.append(label)
+        foils.append(foil)
+        regions.append(drawn.inside[0] | drawn.inside[2])
+    names, region = tuple(map(str, range(count))), torch.stack(regions)
+    before, after = (
+        Batch(torch.stack(images), torch.tensor(classes), names, region)
+        for images, classes in ((one, labels), (other, foils))
+    )
+    return before, after
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """One scene before its shapes are added up."""

@@ -6,14 +6,18 @@ and everything for the second, so that closing can only add, where the disc is s
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from rather.types import Heatmaps
 
-Row = tuple[int, int, int]  # of a disc: how far below, from how far right to how far right
+Spans: TypeAlias = Float[Tensor, "n h _"]
+Row: TypeAlias = tuple[int, int, int]  # of a disc: how far below, and from where to where
 
 
 def closed(levels: Heatmaps, diameter: int) -> Heatmaps:
@@ -34,13 +38,30 @@ def most(values: Heatmaps, diameter: int) -> Heatmaps:
     reach = diameter // 2
     height, width = values.shape[1:]
     padded = F.pad(values, (reach, reach, reach, reach), value=-torch.inf)
-    found, spans = torch.full_like(values, -torch.inf), {}
-    for below, first, last in disc(diameter):
-        if (first, last) not in spans:  # rows above and below the middle share theirs
-            span = padded[:, None, :, reach + first : reach + last + width]
-            spans[first, last] = F.max_pool2d(span, (1, last - first + 1), 1)[:, 0]
-        top = reach + below
-        found = torch.maximum(found, spans[first, last][:, top : top + height])
+    rows = list(disc(diameter))
+    spans = running(padded, sorted({last - first + 1 for _, first, last in rows}))
+    found = torch.full_like(values, -torch.inf)
+    for below, first, last in rows:
+        top, left = reach + below, reach + first
+        span = spans[last - first + 1][:, top : top + height, left : left + width]
+        found = torch.maximum(found, span)
+    return found
+
+
+def running(values: Spans, widths: Sequence[int]) -> dict[int, Spans]:
+    """By rising width, the largest of each value and of so many in all that follow it in its row.
+
+    A wide span is that of two narrower ones, so that few are needed.
+
+    >>> running(torch.tensor([[[1.0, 3.0, 2.0, 0.0]]]), [2, 3])[3]
+    tensor([[[3., 3.]]])
+    """
+    found, now, wide = {}, values, 1
+    for width in widths:
+        while wide < width:
+            step = min(wide, width - wide)
+            now, wide = torch.maximum(now[..., :-step], now[..., step:]), wide + step
+        found[width] = now
     return found
 
 

@@ -181,7 +181,8 @@ def _rank(values: Float[Tensor, " k"], order: Order, seed: int) -> Int[Tensor, "
     mixed = mixed.to(values.device)
     if order != "random":
         mixed = mixed[values[mixed].argsort(descending=True, stable=True)]
-    return (mixed.flip(0) if order == "lerf" else mixed).argsort()
+    turns = torch.arange(len(mixed), device=mixed.device)
+    return torch.empty_like(mixed).scatter_(0, mixed.flip(0) if order == "lerf" else mixed, turns)
 
 
 def _counts(ranks: Ranks, fractions: Sequence[float]) -> Counts:

@@ -30,6 +30,8 @@ from rather.variants import check_batch, check_choice, variants
 
 Points: TypeAlias = Float[Tensor, "n s"]
 Answered: TypeAlias = Bool[Tensor, "n s"]
+Anchors: TypeAlias = Float[Tensor, "n 2 k"]
+Answers: TypeAlias = Float[Tensor, "n s k"]  # logits, which weigh less than the images
 WEAK = 0.05  # gain at full size below which it is no measure of others
 
 
@@ -144,10 +146,12 @@ class Hybrids:
             ValueError: there is no pair, or it is not of these images and this question.
         """
         pair = paired(explanation, pair)
-        whole, edited = (classifier(images) for images in (pair.images, pair.edited))
-        ends = Ends(explanation.question, whole, edited, self.direction == "restore", self.pair)
         sweep = self.swept(explanation.heatmaps)
-        sizes, gains, answered = self.points(classifier, pair, ends, sweep)
+        sizes, anchors, logits = self.points(classifier, pair, sweep)
+        restore = self.direction == "restore"
+        edited, whole = (anchors if restore else anchors.flip(1)).unbind(1)
+        ends = Ends(explanation.question, whole, edited, restore, self.pair)
+        gains, answered = ends.gains(logits), ends.answered(logits)
         cost = self.optimal(sizes, gains)
         reached = sizes.where(answered, torch.inf)
         best, flip = (
@@ -171,21 +175,23 @@ class Hybrids:
         )
 
     def points(
-        self, classifier: Classifier, pair: Counterfactual, ends: Ends, sweep: Sweep
-    ) -> tuple[Points, Points, Answered]:
-        """Size, gain and success of every hybrid, `batch` at a time."""
+        self, classifier: Classifier, pair: Counterfactual, sweep: Sweep
+    ) -> tuple[Points, Anchors, Answers]:
+        """Size of every hybrid; what is answered to nothing and all pasted; and to each hybrid."""
         images, batch = pair.images, self.batch or classifier.batch
-        sizes = images.new_zeros(len(images), len(sweep.cuts))
-        gains, answered = sizes.clone(), torch.zeros_like(sizes, dtype=torch.bool)
-        for row, point in variants(images, len(sweep.cuts), batch, "hybrids"):
-            masks = sweep.closed(row, point)
-            soft = sweep.soft(masks)
+        anchors = sweep.cuts.new_tensor([-torch.inf, torch.inf])
+        every = replace(sweep, cuts=torch.cat([anchors, sweep.cuts]))
+        sizes = images.new_zeros(len(images), len(every.cuts))
+        logits = []
+        for row, point in variants(images, len(every.cuts), batch, "hybrids"):
+            masks = every.closed(row, point)
+            soft = every.soft(masks)
             sizes[row, point] = self.measure(masks, soft)
             keep = self.keep(soft)
-            logits = classifier(torch.lerp(chosen(pair.edited, row), chosen(images, row), keep))
-            gains[row, point] = ends.gain(logits, row)
-            answered[row, point] = logits.argmax(1) == ends.wanted.target[row]
-        return sizes, gains, answered
+            hybrids = torch.lerp(chosen(pair.edited, row), chosen(images, row), keep)
+            logits.append(classifier(hybrids))
+        answers = torch.cat(logits).unflatten(0, (len(images), -1))
+        return sizes[:, 2:], answers[:, :2], answers[:, 2:]
 
     def measure(self, masks: Masks, soft: Masks) -> PerImage:
         """What counts as a mask's size."""

@@ -1,10 +1,11 @@
 """Parts of hybrids: masks from a map, what the two ends answer, and the area under a curve."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rather.editor import Counterfactual
@@ -14,6 +15,9 @@ from rather.types import Flags, Heatmaps, Labels, Logits, PerImage
 
 Masks: TypeAlias = Float[Tensor, "m h w"]
 GRID = 101  # points that curves are interpolated at
+STRIP = 32  # rows of a blur's matrix that are taken at once
+
+Strip: TypeAlias = tuple[slice, Float[Tensor, "_ _"]]  # what some rows read, and their weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +29,40 @@ class Sweep:
     blur: tuple[Tensor, Tensor] | None
 
     def closed(self, row: Labels, point: Labels) -> Masks:
-        """Binary masks of some images at some cuts."""
-        return (self.levels[row] < self.cuts[point][:, None, None]).to(self.levels)
+        """Binary masks of some images at some cuts; one image's levels are never copied."""
+        levels = self.levels if len(self.levels) == 1 else self.levels[row]
+        masks = levels.new_empty(len(row), *levels.shape[1:])
+        return torch.lt(levels, self.cuts[point][:, None, None], out=masks)
 
     def soft(self, masks: Masks) -> Masks:
         """Masks as they are shown."""
-        if self.blur is None:
+        if self.strips is None:
             return masks
-        rows, columns = (part.to(masks) for part in self.blur)
-        return (rows @ masks @ columns.T).clamp_(0, 1)
+        rows, columns = self.strips
+        across = torch.cat([masks[:, :, near] @ part.T for near, part in columns], 2)
+        return torch.cat([part @ across[:, near] for near, part in rows], 1).clamp_(0, 1)
+
+    @cached_property
+    def strips(self) -> tuple[list[Strip], list[Strip]] | None:
+        """The blur of each axis without most of its zeros."""
+        if self.blur is None:
+            return None
+        rows, columns = (strips(part.to(self.levels)) for part in self.blur)
+        return rows, columns
+
+
+def strips(blur: Float[Tensor, "side side"]) -> list[Strip]:
+    """A matrix in strips of rows, each with the columns that are not 0 throughout.
+
+    >>> [(near.start, near.stop) for near, _ in strips(torch.eye(40))]
+    [(0, 32), (32, 40)]
+    """
+    found = []
+    for part in blur.split(STRIP):
+        there = part.any(0).nonzero()[:, 0]
+        near = slice(int(there[0]), int(there[-1]) + 1)
+        found.append((near, part[:, near].contiguous()))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +92,18 @@ class Ends:
     def full(self) -> PerImage:
         """The gain of the whole way."""
         end = self.whole if self.restore else self.edited
-        return self.gain(end, torch.arange(len(end), device=end.device))
+        return self.gains(end[:, None])[:, 0]
 
-    def gain(self, logits: Logits, row: Labels) -> PerImage:
+    def gains(self, logits: Float[Tensor, "n s k"]) -> Float[Tensor, "n s"]:
         """How much more of the class wanted there is than where the way begins."""
-        begun = (self.edited if self.restore else self.whole)[row]
-        asked = self.wanted.at(row)
-        return asked.probability(logits) - asked.probability(begun)
+        begun = self.edited if self.restore else self.whole
+        row = torch.arange(len(begun), device=begun.device).repeat_interleave(logits.shape[1])
+        chances = self.wanted.at(row).probability(logits.flatten(0, 1)).view(logits.shape[:2])
+        return chances - self.wanted.probability(begun)[:, None]
+
+    def answered(self, logits: Float[Tensor, "n s k"]) -> Bool[Tensor, "n s"]:
+        """Whether the class wanted leads among all."""
+        return logits.argmax(2) == self.wanted.target[:, None]
 
     def sure(self, least: float) -> Flags:
         """Whether both have their class by more than so much, among all classes."""

@@ -49,10 +49,10 @@ class StarGenerator(nn.Module):
             *(Residual(4 * w) for _ in range(blocks)),
             *_unit(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False)),
             *_unit(nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False)),
-            nn.Conv2d(w, channels, 7, padding=3, bias=False),
+            last := nn.Conv2d(w, channels, 7, padding=3, bias=False),
         )
         if side is not None:
-            nn.init.zeros_(self.layers[-1].weight)  # starts with no change
+            nn.init.zeros_(last.weight)  # starts with no change
 
     def forward(self, images: Images, wanted: Labels) -> Images:
         """Images of the classes at the places `wanted` of `labels`."""
