@@ -109,6 +109,10 @@ def test_objects_stand_where_the_region_says_and_scenes_around_them() -> None:
         assert 0.08 < region.float().mean() < 0.45
     with pytest.raises(ValueError, match="need regions"):
         composite(scenes, scenes, 2)
+    assert objects.regions is not None
+    objects.regions[1] = False
+    with pytest.raises(ValueError, match="1 of 2 objects have an empty region"):
+        composite(objects, scenes, 2)
 
 
 def test_shapes_on_textures_have_four_classes_and_the_shape_as_region() -> None:

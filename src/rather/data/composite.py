@@ -36,11 +36,20 @@ def composite(
         count: number of images.
         seed: other seeds pair and place otherwise.
         size: bounds of the object's longer side, as shares of the image's.
+
+    Raises:
+        ValueError: objects have no regions, or an empty one, or scenes another size.
     """
     if objects.regions is None or objects.images.shape[1:] != scenes.images.shape[1:]:
         raise ValueError(
             f"objects {tuple(objects.images.shape)} need regions, and scenes "
             f"{tuple(scenes.images.shape)} the same size"
+        )
+    empty = (~objects.regions.flatten(1).any(1)).nonzero()[:, 0].tolist()
+    if empty:
+        raise ValueError(
+            f"{len(empty)} of {len(objects)} objects have an empty region, such as "
+            f"{objects.names[empty[0]]}; leave them out, `objects.at(rows)`"
         )
     kinds, places = (int(batch.labels.max()) + 1 for batch in (objects, scenes))
     images, regions, names = [], [], []

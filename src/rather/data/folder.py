@@ -126,7 +126,7 @@ def shuffled(count: int, seed: int, number: int) -> int:
 def read_or_warn(root: str, name: str) -> Image.Image | None:
     """Decode one picture to RGB; one that cannot be read is named in a warning."""
     try:
-        file = Path(root, name) if Path(root).is_dir() else io.BytesIO(_opened(root).read(name))
+        file = Path(root, name) if Path(root).is_dir() else io.BytesIO(archive(root).read(name))
         return Image.open(file).convert("RGB")
     except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
         warnings.warn(f"skipped {root}/{name}, which cannot be read: {error}", stacklevel=2)
@@ -134,7 +134,8 @@ def read_or_warn(root: str, name: str) -> Image.Image | None:
 
 
 @cache
-def _opened(root: str) -> zipfile.ZipFile:
+def archive(root: str) -> zipfile.ZipFile:
+    """A zip file whose list of contents is read once."""
     return zipfile.ZipFile(root)
 
 
@@ -176,7 +177,7 @@ def _files(root: str) -> Iterator[tuple[str, Callable[[], int]]]:
             for file in (Path(folder, name) for name in names):
                 yield str(file.relative_to(path)), lambda file=file: file.stat().st_size
     elif zipfile.is_zipfile(path):
-        for info in _opened(root).infolist():
+        for info in archive(root).infolist():
             yield info.filename, lambda info=info: info.CRC
     else:
         raise ValueError(f"{root} is neither a folder nor a zip file of pictures")

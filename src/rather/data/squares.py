@@ -1,7 +1,6 @@
 """Whole squares of labelled photos, small and in memory, with masks where there are some."""
 
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
@@ -11,7 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from rather.batch import Batch
-from rather.data.folder import read_or_warn
+from rather.data.folder import archive, read_or_warn
 from rather.data.labelled import ClassFolders
 from rather.progress import track
 
@@ -64,5 +63,4 @@ def _square(photo: Image.Image, side: int, sampling: Image.Resampling) -> Tensor
 def _mask(root: str, name: str) -> Image.Image:
     if Path(root).is_dir():
         return Image.open(Path(root, name)).convert("L")
-    with zipfile.ZipFile(root) as archive:
-        return Image.open(io.BytesIO(archive.read(name))).convert("L")
+    return Image.open(io.BytesIO(archive(root).read(name))).convert("L")
