@@ -112,7 +112,8 @@ def report(name: str, bed: Bed, numbers: Numbers, folder: Path) -> Path:
     }
     for network in bed.networks:
         found = numbers.of(network)
-        found.pop("pair")
+        if not found.pop("pair", None):
+            continue  # not done yet
         order = [method for method in methods(bed.across, bed.cells) if method in found]
         known = {method: found[method] for method in order}
         judged = verdicts(network, known)
