@@ -20,9 +20,10 @@ class Ganmex:
     """One pass of a generator that was trained against the classifier.
 
     Args:
-        weights: "mnist" (looks real) or "mnist-near" (stays closer, looks worse), both shipped, or
-            the path of the file that `rather fit GanmexRecipe` wrote; for another classifier than
-            the one it was trained with it may fail.
+        weights: shipped are "mnist" (looks real), "mnist-near" (stays closer, looks worse), "disc",
+            and "dogs" (golden retriever and Samoyed, for EfficientNet-Lite0); or the path of the
+            file that `rather fit GanmexRecipe` wrote. For another classifier than the one it was
+            trained with it may fail.
         quantise: round to 8 bit, as published.
         batch: images at a time; it changes memory, no result.
     """

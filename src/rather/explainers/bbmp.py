@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, by_images, grid_size, roughness, upsampled
@@ -77,9 +78,7 @@ class Bbmp:
         grid = images.new_ones(len(images), 1, *grid_size(images, self.cell)).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
         sign = 1 if self.objective == "ssr" else -1
-        hidden, dice = torch.zeros_like(images[:, :1]), seeded(self.seed, images)
-        nothing = fill(self.infiller, images, hidden, dice)
-        beyond = (nothing - images) * (self.explore and uses_keep(self.infiller))
+        beyond = self._beyond(images)
         for step in track(range(self.steps), f"BBMP, {self.objective}"):
             keep = _bounded(upsampled(grid, images))
             seen = (keep >= self.seen_at).to(images)
@@ -94,6 +93,13 @@ class Bbmp:
             with torch.no_grad():
                 grid.clamp_(0, 1)
         return grid.detach()
+
+    def _beyond(self, images: Images) -> Tensor:
+        """From a pixel to what would stand there if all were hidden; 0 where it is not asked."""
+        if not (self.explore and uses_keep(self.infiller)):
+            return torch.zeros_like(images)
+        hidden = torch.zeros_like(images[:, :1])
+        return fill(self.infiller, images, hidden, seeded(self.seed, images)) - images
 
 
 def _bounded(keep: Grid) -> Grid:

@@ -11,7 +11,7 @@ from rather.networks import weights
 from rather.networks.classifiers import StridedNet, VggNet
 from rather.view import View
 
-SHIPPED = ("mnist", "mnist-judge", "disc", "disc-judge", "dogs", "fruits", "composite")
+SHIPPED = ("mnist", "mnist-judge", "disc", "disc-judge", "composite")
 
 
 def names() -> list[str]:
