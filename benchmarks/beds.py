@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from harness import DATA
 from torch import Tensor, nn
+from train_counterfactuals import among
 
 from rather import Batch, Classifier, Editor
 from rather.data.labelled import Arrays, ClassFolders
 from rather.data.squares import squares
 from rather.data.synthetic import disc_missing
-from rather.editors import ClassMean, Ganmex, NearestSample, PixelAscent
+from rather.editors import ClassMean, CycleGan, Ganmex, NearestSample, PixelAscent
 from rather.models import load
 from rather.types import Images, Labels
 
@@ -99,6 +100,17 @@ class Renumbered:
         return self.editor(classifier, images, torch.tensor(self.labels)[target])
 
 
+def threes(each: int) -> Bed:
+    """Threes and eights of MNIST, for which there is a CycleGAN, too."""
+    digits = (3, 8)
+    bank = among(Arrays.from_npz(DATA / "mnist.npz", "train"), digits)
+    test = balanced(among(Arrays.from_npz(DATA / "mnist.npz", "test"), digits).all(), each)
+    trained = {"GANMEX": Ganmex("mnist"), "CycleGAN": CycleGan("cyclegan-mnist-3-8")}
+    editors = {name: Renumbered(editor, digits) for name, editor in trained.items()}
+    asked, judge = (heard(name, digits) for name in ("mnist", "mnist-judge"))
+    return Bed(asked, judge, test, bank, {**editors, **usual(bank)})
+
+
 def photos(
     each: int, file: str, classes: tuple[str, str], labels: tuple[int, int], weights: str
 ) -> Bed:
@@ -123,6 +135,7 @@ def fruits(each: int) -> Bed:
 
 BEDS: dict[str, Callable[[int], Bed]] = {
     "mnist": mnist,
+    "threes": threes,
     "disc": disc,
     "dogs": dogs,
     "fruits": fruits,

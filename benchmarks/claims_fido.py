@@ -4,7 +4,7 @@
         [--vae FILE] [--attention FILE]
 
 The claims of Chang et al., arXiv:1807.08024, on ImageNet validation photos that EfficientNet-Lite0
-answers with their label: FIDO (`Fido()`, the fast schedule) and BBMP, for both objectives, with
+answers with their label: FIDO (`Fido()`, the fast schedule) for both objectives and BBMP, with
 mean colour, blur, noise, local mean and the shipped in-painter; VAE and contextual attention where
 weights are given. Compactness and artefacts at equal log-odds (0, a probability of one half), under
 the method's own fill and under fills that are the same for all; saliency metric; box error
@@ -93,15 +93,16 @@ def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
 
 
 def rows(fills: Mapping[str, Infiller]) -> list[Row]:
-    """FIDO and BBMP for both objectives, fill by fill."""
+    """FIDO for both objectives, and BBMP where it is compared: for what destroys; fill by fill."""
     found = []
     for objective in ("ssr", "sdr"):
         for name, fill in fills.items():
             measured = measures(objective, fill)
             fido = Fido(infiller=fill, objective=objective, seed=SEED)
-            bbmp = Bbmp(infiller=fill, objective=objective, seed=SEED)
             found.append(Row(f"FIDO {objective}, {name}", name, fido, measured))
-            found.append(Row(f"BBMP {objective}, {name}", name, bbmp, measured))
+            if objective == "sdr":
+                bbmp = Bbmp(infiller=fill, objective=objective, seed=SEED)
+                found.append(Row(f"BBMP {objective}, {name}", name, bbmp, measured))
     return found
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -18,11 +19,13 @@ from rather.editors import CycleGan, Ganmex
 from rather.editors.ganmex import places
 from rather.fitting import CycleGanRecipe, GanmexRecipe, Plan, fit
 from rather.fitting.cyclegan import judged
+from rather.fitting.ganmex import shaken
 from rather.fitting.wasserstein import critic_gap, slope_penalty
 from rather.models import load
 from rather.networks.cyclegan import CriticPair, CyclePair, Fakes
 from rather.networks.ganmex import StarCritic, StarGenerator, smoothed
 from rather.networks.weights import load as load_weights
+from rather.networks.weights import packed
 
 TONES = "test_ganmex:tones"
 RECIPE = GanmexRecipe(
@@ -311,3 +314,52 @@ def test_each_image_is_shown_to_the_critic_of_the_class_it_should_be_of() -> Non
     made, real, fake = [(0.0, 1), (1.0, 0)], [(0.0, 0), (1.0, 1)], [(0.0, 1), (1.0, 0)]
     assert [sorted(asked[i : i + 2]) for i in (0, 2, 4)] == [made, real, fake]
     assert pool.count.tolist() == [1, 1]
+
+
+def test_a_revised_generator_has_no_transposed_convolutions_and_its_file_says_so(
+    tmp_path: Path,
+) -> None:
+    recipe = replace(RECIPE, revised=True, drawn_at=8)
+    net = recipe.networks()["generator"].eval()
+    assert not any(isinstance(layer, nn.ConvTranspose2d) for layer in net.modules())
+    path = tmp_path / "made.safetensors"
+    path.write_bytes(packed(net, {}))
+    images, wanted = torch.rand(2, 3, 8, 8), torch.tensor([0, 1])
+    torch.testing.assert_close(
+        load_weights(str(path))[0](images, wanted), net(images, wanted), atol=1e-2, rtol=0
+    )
+
+
+def test_shaken_images_are_moved_and_noisy_by_what_was_asked() -> None:
+    images = torch.full((4, 3, 20, 20), 0.5)
+    images[:, :, 10, 10] = 1.0
+    same = shaken(images, 0.0, stepped(0, 0))
+    torch.testing.assert_close(same, images)
+    moved = shaken(images, 0.2, stepped(0, 0))
+    assert (moved - images).std().item() == pytest.approx(0.04, abs=0.015)
+    places = {tuple(one[0].flatten().topk(1).indices.tolist()) for one in moved}
+    assert len(places) > 1  # each by its own way
+    assert torch.equal(moved, shaken(images, 0.2, stepped(0, 0)))
+
+
+def test_a_classifier_that_is_shaken_hears_other_images() -> None:
+    seen: list[Tensor] = []
+    recipe = replace(RECIPE, shaken=0.1)
+    with patch.object(GanmexRecipe, "opinion", lambda _, made, __: seen.append(made) or 0.0):
+        nets = recipe.networks()
+        for _, _loss in recipe.losses(nets, given(), stepped(0, 0), 0):
+            pass
+        for _, _loss in RECIPE.losses(nets, given(), stepped(0, 0), 0):
+            pass
+    assert (seen[0] - seen[1]).abs().mean() > 0.01
+
+
+def test_the_class_is_heard_inside_an_image_only_where_no_norm_takes_it_away() -> None:
+    images = torch.rand(1, 3, 96, 96, generator=stepped(0, 0)).expand(2, -1, -1, -1)
+    middle = {}
+    for revised in (False, True):
+        torch.manual_seed(0)
+        net = StarGenerator((0, 1), 8, 1, revised=revised).eval()
+        one, other = net(images, torch.tensor([0, 1]))[:, :, 44:52, 44:52]
+        middle[revised] = (one - other).abs().mean().item() / one.std().item()
+    assert middle[True] > 3 * middle[False]

@@ -155,7 +155,7 @@ def test_a_generator_is_trained_on_once_for_each_network(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     begun = bench.refit.begun
-    sizes = {"side": 12, "channels": 1, "width": 4, "blocks": 1, "critic_width": 4}
+    sizes: dict[str, Any] = {"side": 12, "channels": 1, "width": 4, "blocks": 1, "critic_width": 4}
     recipe = GanmexRecipe("overwritten", (0, 1, 2), **sizes)
     crop, plan = Crop(size=12, zoom=1.0, rare_zoom=1.0), Plan(batch=3, held=3)
     job = bench.refit.JOBS["ganmex-mnist"]

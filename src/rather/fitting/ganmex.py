@@ -6,7 +6,9 @@ with another classifier (transfer validity).
 
 Source: Shih, Tien and Karnin, GANMEX: One-vs-One Attributions Guided by GAN-based Counterfactual
 Explanation Baselines, ICML 2021, arXiv:2011.06015; Choi et al., StarGAN, arXiv:1711.09020;
-Gulrajani et al., arXiv:1704.00028. Differs: an image is seldom asked to stay in its own class
+Gulrajani et al., arXiv:1704.00028. Differs: the class is told behind the norms of the residual
+blocks (published: a constant plane, which the first norm all but takes away, so that what is drawn
+in large images hardly depends on it); an image is seldom asked to stay in its own class
 (published: as often as to become any other); weights are averaged; `fit` lowers the rates by half
 a cosine; the critic's steps see the same images with fresh requests; the last average is kept
 (published: chosen by eye).
@@ -56,6 +58,10 @@ class GanmexRecipe:
         momentum: first moment of Adam; 0.5 steadies a critic that oscillates.
         drawn_at: side at which generator and critic look, while the classifier sees whole images;
             the generator then draws a change, enlarged if need be. None: it draws the image.
+        revised: the generator is told the class where no norm takes it away, and enlarges without
+            transposed convolutions; False as published.
+        shaken: the classifier looks at images that are moved and resized by up to this share of
+            their side, and noisy by a fifth of it: noise that deceives does not survive that.
     """
 
     product: ClassVar[str] = "generator"
@@ -79,6 +85,8 @@ class GanmexRecipe:
     critic_rate: float = 1e-4
     momentum: float = 0.9
     drawn_at: int | None = None
+    revised: bool = True
+    shaken: float = 0.0
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
@@ -87,12 +95,12 @@ class GanmexRecipe:
     @classmethod
     def as_published(cls, classifier: str, labels: tuple[int, ...], side: int) -> "GanmexRecipe":
         """For `Plan(steps=50_000, batch=6 * classes, average=0.0, clip=inf)`."""
-        return cls(classifier, labels, side, own_share=None)
+        return cls(classifier, labels, side, own_share=None, revised=False)
 
     def networks(self) -> Nets:
         return {
             "generator": StarGenerator(
-                self.labels, self.width, self.blocks, self.channels, self.drawn_at
+                self.labels, self.width, self.blocks, self.channels, self.drawn_at, self.revised
             ),
             "critic": StarCritic(self.drawn_at or self.side, self.critic_width, self.channels),
         }
@@ -117,7 +125,8 @@ class GanmexRecipe:
         with frozen(nets["critic"]) as critic:
             real = critic(made).mean()
         far, lost = (2 * (images - other).abs().mean() for other in (made, back))
-        said = self.class_weight * self.opinion(made, wanted)
+        seen = shaken(made, self.shaken, generator) if self.shaken else made
+        said = self.class_weight * self.opinion(seen, wanted)
         yield "generator", said + self.similarity * far + self.cycle * lost - real
 
     def requests(self, labels: Labels, generator: torch.Generator) -> Labels:
@@ -169,3 +178,15 @@ class GanmexRecipe:
 def judge(name: str, device: str) -> Classifier:
     """The frozen classifier of a training; loaded once."""
     return load(name, device=device)
+
+
+def shaken(images: Images, share: float, generator: torch.Generator) -> Images:
+    """The images, each moved and resized by up to `share` of its side, and noisy by a fifth."""
+    drawn = torch.rand(3, len(images), generator=generator, device=generator.device)
+    size, right, down = share * (2 * drawn - 1).to(images)
+    zero = torch.zeros_like(size)
+    rows = [torch.stack(row, 1) for row in ((1 + size, zero, right), (zero, 1 + size, down))]
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images)
+    return (moved + share / 5 * noise).clamp(0, 1)

@@ -28,6 +28,9 @@ class StarGenerator(nn.Module):
         side: at which images of any size are looked at; what is drawn is then their change,
             smoothed, enlarged and added: so no fine pattern can be drawn that deceives a
             classifier. None draws the image itself, at its own size.
+        revised: tells each residual block the class behind its norm, and enlarges by nearest
+            neighbours. False, as published, the class is a constant plane of the input, most of
+            which the first norm takes away, and transposed convolutions may leave a grid.
     """
 
     def __init__(
@@ -37,18 +40,20 @@ class StarGenerator(nn.Module):
         blocks: int = 6,
         channels: int = 3,
         side: int | None = None,
+        revised: bool = False,
     ) -> None:
         super().__init__()
         self.settings = {"labels": list(labels), "width": width, "blocks": blocks}
         self.settings |= {"channels": channels} | ({} if side is None else {"side": side})
+        self.settings |= {"revised": True} if revised else {}
         w, self.labels, self.channels, self.side = width, tuple(labels), channels, side
         self.layers = nn.Sequential(
             *_unit(nn.Conv2d(channels + len(labels), w, 7, padding=3, bias=False)),
             *_unit(nn.Conv2d(w, 2 * w, 4, 2, 1, bias=False)),
             *_unit(nn.Conv2d(2 * w, 4 * w, 4, 2, 1, bias=False)),
-            *(Residual(4 * w) for _ in range(blocks)),
-            *_unit(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False)),
-            *_unit(nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False)),
+            *(Residual(4 * w, len(labels) if revised else 0) for _ in range(blocks)),
+            *_enlarging(4 * w, 2 * w, revised),
+            *_enlarging(2 * w, w, revised),
             last := nn.Conv2d(w, channels, 7, padding=3, bias=False),
         )
         if side is not None:
@@ -70,22 +75,36 @@ class StarGenerator(nn.Module):
         padded = F.pad(2 * shown - 1, (0, -width % 4, 0, -height % 4), mode="replicate")
         one_hot = F.one_hot(wanted, len(self.labels)).to(padded)[:, :, None, None]
         asked = one_hot.expand(-1, -1, *padded.shape[2:])
-        return torch.tanh(self.layers(torch.cat([padded, asked], 1)))[..., :height, :width]
+        x = torch.cat([padded, asked], 1)
+        for layer in self.layers:
+            x = layer(x, wanted) if isinstance(layer, Residual) else layer(x)
+        return torch.tanh(x)[..., :height, :width]
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a shortcut."""
+    """Two convolutions beside a shortcut.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: in and out.
+        classes: each scales and shifts what is between the convolutions its own way; 0: none does.
+    """
+
+    def __init__(self, channels: int, classes: int = 0) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             *_unit(nn.Conv2d(channels, channels, 3, padding=1, bias=False)),
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             nn.InstanceNorm2d(channels, affine=True),
         )
+        self.told = nn.Embedding(classes, 2 * channels) if classes else None
+        if self.told:
+            nn.init.normal_(self.told.weight, std=0.3)
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return x + self.layers(x)
+    def forward(self, x: Float[Tensor, "n c h w"], wanted: Labels) -> Float[Tensor, "n c h w"]:
+        if self.told is None:
+            return x + self.layers(x)
+        scale, shift = self.told(wanted)[:, :, None, None].chunk(2, 1)
+        return x + self.layers[2:](self.layers[:2](x) * (1 + scale) + shift)
 
 
 class StarCritic(nn.Module):
@@ -130,3 +149,9 @@ def smoothed(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
     channels = int(str(getattr(layer, "out_channels", 0)))
     return layer, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()
+
+
+def _enlarging(inputs: int, outputs: int, plainly: bool) -> tuple[nn.Module, ...]:
+    if not plainly:
+        return _unit(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False))
+    return nn.Upsample(scale_factor=2), *_unit(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
