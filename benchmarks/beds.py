@@ -105,7 +105,7 @@ def threes(each: int) -> Bed:
     digits = (3, 8)
     bank = among(Arrays.from_npz(DATA / "mnist.npz", "train"), digits)
     test = balanced(among(Arrays.from_npz(DATA / "mnist.npz", "test"), digits).all(), each)
-    trained = {"GANMEX": Ganmex("mnist"), "CycleGAN": CycleGan("cyclegan-mnist-3-8")}
+    trained = {"GANMEX": Ganmex("mnist"), "CycleGAN": CycleGan("mnist-3-8")}
     editors = {name: Renumbered(editor, digits) for name, editor in trained.items()}
     asked, judge = (heard(name, digits) for name in ("mnist", "mnist-judge"))
     return Bed(asked, judge, test, bank, {**editors, **usual(bank)})

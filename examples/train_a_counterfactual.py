@@ -45,6 +45,7 @@ def main() -> None:
         rate=2e-4,
         critic_rate=2e-4,
         momentum=0.5,
+        shaken=0.1,  # an edit must hold when it is moved a little: less noise that deceives
     )
     weights = fit(ganmex, source, options.out / "ganmex.safetensors", plan, crop)
 

@@ -284,6 +284,15 @@ def test_the_shipped_generators_turn_a_drawn_one_into_a_seven(weights: str) -> N
     assert pair.flipped.all()
 
 
+def test_the_shipped_pair_turns_a_drawn_eight_into_a_three() -> None:
+    down, right = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    rings = [((down - row).square() + (right - 14).square()).sqrt() - 4 for row in (9.5, 17.5)]
+    drawn = (1.8 - torch.stack(rings).abs().amin(0)).clamp(0, 1)
+    pair = edit(CycleGan("mnist-3-8"), load("mnist"), drawn.expand(1, 3, -1, -1), torch.tensor([3]))
+    assert pair.before.argmax() == 8
+    assert pair.flipped.all()
+
+
 def test_the_slope_is_taken_between_real_and_made() -> None:
     class Bowl(nn.Module):
         def forward(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from rather.classifier import Classifier
-from rather.editors.ganmex import places
+from rather.editors.ganmex import places, shipped
 from rather.networks.chosen import chosen
 from rather.networks.cyclegan import CyclePair
 from rather.types import Images, Labels
@@ -19,7 +19,8 @@ class CycleGan:
     """One pass of the generator into the class wanted; the classifier is not asked.
 
     Args:
-        weights: path of the file that `rather fit CycleGanRecipe ...` wrote.
+        weights: shipped is "mnist-3-8" (threes and eights); or the path of the file that
+            `rather fit CycleGanRecipe ...` wrote.
         batch: images at a time; it changes memory, no result.
     """
 
@@ -28,7 +29,7 @@ class CycleGan:
 
     @torch.no_grad()
     def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
-        net = chosen(CyclePair, self.weights, images)
+        net = chosen(CyclePair, shipped(self.weights, "cyclegan"), images)
         wanted = places(target, net.labels)
         parts = zip(images.split(self.batch), wanted.split(self.batch), strict=True)
         return torch.cat([net(part.float(), one) for part, one in parts]).to(images.dtype)
