@@ -60,8 +60,8 @@ class GanmexRecipe:
             the generator then draws a change, enlarged if need be. None: it draws the image.
         revised: the generator is told the class where no norm takes it away, and enlarges without
             transposed convolutions; False as published.
-        shaken: the classifier looks at images that are moved and resized by up to this share of
-            their side, and noisy by a fifth of it: noise that deceives does not survive that.
+        shaken: the classifier looks at images that are resized by up to this share of their side,
+            moved by up to half of it, and noisy by a fifth: what deceives does not survive that.
     """
 
     product: ClassVar[str] = "generator"
@@ -181,7 +181,7 @@ def judge(name: str, device: str) -> Classifier:
 
 
 def shaken(images: Images, share: float, generator: torch.Generator) -> Images:
-    """The images, each moved and resized by up to `share` of its side, and noisy by a fifth."""
+    """The images, each resized by up to `share`, moved by up to half of it, noisy by a fifth."""
     drawn = torch.rand(3, len(images), generator=generator, device=generator.device)
     size, right, down = share * (2 * drawn - 1).to(images)
     zero = torch.zeros_like(size)

@@ -97,7 +97,7 @@ class Residual(nn.Module):
             nn.InstanceNorm2d(channels, affine=True),
         )
         self.told = nn.Embedding(classes, 2 * channels) if classes else None
-        if self.told:
+        if self.told is not None:
             nn.init.normal_(self.told.weight, std=0.3)
 
     def forward(self, x: Float[Tensor, "n c h w"], wanted: Labels) -> Float[Tensor, "n c h w"]:
