@@ -159,6 +159,13 @@ def by_pair(bed: Bed, edits: Edits) -> list[list[float | None]]:
     return table
 
 
+def of_right(bed: Bed, edits: Edits) -> dict[str, float]:
+    """How many images were answered right at first, and validity among these alone."""
+    right = edits.pairs[0].before.argmax(1) == bed.images.labels
+    valid = edits.mean(FIGURES["validity"])[right]
+    return {"right": right.float().mean().item(), "validity": valid.mean().item()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("beds", nargs="*", help=f"of {sorted(BEDS)}; by default mnist")
@@ -174,7 +181,8 @@ def main() -> None:
         editors = list(map(repr, bed.editors.values()))
         settings = {"images of each class": options.each, "editors": editors}
         about = f"Counterfactuals on held-out {name}, into every other class"
-        also = {"claims": claims(found), "validity": tables}
+        right = {title: of_right(bed, each) for title, each in edits.items()}
+        also = {"claims": claims(found), "validity": tables, "of those right": right}
         record(f"counterfactuals_{name}", about, rows, settings, options.out, **also)
         show("Claims", also["claims"])
         sheets(bed, edits, options.out, name)

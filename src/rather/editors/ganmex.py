@@ -21,9 +21,9 @@ class Ganmex:
 
     Args:
         weights: shipped are "mnist" (looks real), "mnist-near" (stays closer, looks worse), "disc",
-            and "dogs" (golden retriever and Samoyed, for EfficientNet-Lite0); or the path of the
-            file that `rather fit GanmexRecipe` wrote. For another classifier than the one it was
-            trained with it may fail.
+            "composite", and for EfficientNet-Lite0 "dogs" (golden retriever, Samoyed) and "fruits"
+            (orange, lemon); or the path of the file that `rather fit GanmexRecipe` wrote. For
+            another classifier than the one it was trained with it may fail.
         quantise: round to 8 bit, as published.
         batch: images at a time; it changes memory, no result.
     """
