@@ -143,7 +143,7 @@ def disc(each: int = 40) -> Bed:
 
 
 def dogs(each: int = 50) -> Bed:
-    """Photos at 128 px, as the generator saw them; each costs thousands of passes."""
+    """Photos at 128 px (the generator saw 224), as each costs thousands of passes."""
     labels = (207, 258)
     classifier = heard("efficientnet-lite0", labels)
     source = ClassFolders((str(DATA / "imagewoof_144.zip"),), BREEDS, held="val")
