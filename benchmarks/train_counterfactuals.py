@@ -7,17 +7,15 @@ the package. Test images are never looked at here.
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from harness import DATA
+from training_jobs import Job, train
 
-from rather import Batch, progress
+from rather import Batch
 from rather.data.composite import composite
 from rather.data.squares import squares
 from rather.data.synthetic import disc_missing
@@ -29,22 +27,11 @@ from rather.fitting import (
     CycleGanRecipe,
     GanmexRecipe,
     Plan,
-    fit,
 )
 from rather.fitting.recipe import Source
 
 SHIPPED = Path(__file__).parents[1] / "src/rather/weights"
 DIGITS = tuple("0123456789")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What `fit` is called with; the source is made when it is needed."""
-
-    recipe: Any
-    source: Callable[[], Source]
-    plan: Plan
-    crop: Crop
 
 
 def mnist() -> Source:
@@ -184,6 +171,7 @@ JOBS = {
         dogs,
         Plan(steps=2400, batch=8, warmup=200, clip=100.0, held=40, validate_every=100),
         WHOLE,
+        then=(3400, 60.0),
     ),
     "composite": Job(
         ClassifierRecipe(
@@ -211,6 +199,7 @@ JOBS = {
         fruits,
         Plan(steps=1000, batch=8, warmup=200, clip=100.0, held=40, validate_every=100),
         WHOLE,
+        then=(1700, 60.0),
     ),
 }
 
@@ -225,18 +214,6 @@ def main() -> None:
         weights = train(JOBS[name], options.out / f"{name}.safetensors")
         if options.ship:
             (SHIPPED / weights.name).write_bytes(weights.read_bytes())
-
-
-def train(job: Job, weights: Path) -> Path:
-    """Follow a recipe, and say how far it is."""
-    started = time.monotonic()
-
-    def say(label: str, done: int, total: int | None) -> None:
-        if label == "training" and done % 100 == 0:
-            print(f"{weights.stem} {done}/{total}, {time.monotonic() - started:.0f} s", flush=True)
-
-    with progress.listening(say):
-        return fit(job.recipe, job.source(), weights, job.plan, job.crop, "cpu")
 
 
 if __name__ == "__main__":
