@@ -1,6 +1,6 @@
 """Benchmarks' trainings in two stretches: the second goes on where the first stopped."""
 
-import sys
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from rather.fitting import checkpoint
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    sys.modules.pop("training_jobs", None)
-    import training_jobs
-
-    return training_jobs
+    return importlib.import_module("training_jobs")
 
 
 def test_a_second_stretch_goes_on_with_another_weight_and_may_be_run_again(
