@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +45,28 @@ def train(job: Job, weights: Path) -> Path:
             print(f"{weights.stem} {done}/{total}, {time.monotonic() - started:.0f} s", flush=True)
 
     with progress.listening(say):
-        for before, one in pairwise([job, *job.stretches]):
-            if left(one, before, weights):
-                fit(one.recipe, one.source(), weights, one.plan, one.crop, "cpu")
+        first, *more = job.stretches
+        if not any(begun(one, weights) for one in more):
+            follow(first, weights)
+        for one in more:
+            if begun(first, weights):
+                path = kept(weights)
+                checkpoint.save(path, checkpoint.load(path) | {"recipe": repr(one.recipe)})
+            follow(one, weights)
     return weights
 
 
-def left(job: Job, before: Job, weights: Path) -> bool:
-    """Whether a stretch is to run; if so, the checkpoint of the one before becomes its own."""
-    path = weights.with_name(f"{weights.name}.fit") / "checkpoint.pt"
-    if not path.exists():
-        return True
-    state = checkpoint.load(path)
-    if state["step"] >= job.plan.steps and weights.exists():
-        return False
-    if state["recipe"] == repr(before.recipe):  # any other is of another training: fit says so
-        checkpoint.save(path, state | {"recipe": repr(job.recipe)})
-    return True
+def follow(job: Job, weights: Path) -> None:
+    """Train, or go on; a folder that holds another training is refused."""
+    fit(job.recipe, job.source(), weights, job.plan, job.crop, "cpu")
+
+
+def kept(weights: Path) -> Path:
+    """Where `fit` keeps what it needs to go on."""
+    return weights.with_name(f"{weights.name}.fit") / "checkpoint.pt"
+
+
+def begun(job: Job, weights: Path) -> bool:
+    """Whether this is the stretch that the checkpoint is of."""
+    path = kept(weights)
+    return path.exists() and checkpoint.load(path)["recipe"] == repr(job.recipe)

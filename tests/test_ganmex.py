@@ -372,3 +372,9 @@ def test_the_class_is_heard_inside_an_image_only_where_no_norm_takes_it_away() -
         one, other = net(images, torch.tensor([0, 1]))[:, :, 44:52, 44:52]
         middle[revised] = (one - other).abs().mean().item() / one.std().item()
     assert middle[True] > 3 * middle[False]
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.5])
+def test_a_share_that_shakes_too_much_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=r"shaken=.* from 0 to below 0\.5"):
+        replace(RECIPE, shaken=share)

@@ -91,6 +91,8 @@ class GanmexRecipe:
     def __post_init__(self) -> None:
         if len(set(self.labels)) < 2:
             raise ValueError(f"labels={self.labels}; give at least two classes to turn around")
+        if not 0 <= self.shaken < 0.5:
+            raise ValueError(f"shaken={self.shaken}; give a share of the side, from 0 to below 0.5")
 
     @classmethod
     def as_published(cls, classifier: str, labels: tuple[int, ...], side: int) -> "GanmexRecipe":

@@ -151,7 +151,7 @@ def _unit(layer: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module]:
     return layer, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()
 
 
-def _enlarging(inputs: int, outputs: int, plainly: bool) -> tuple[nn.Module, ...]:
-    if not plainly:
+def _enlarging(inputs: int, outputs: int, revised: bool) -> tuple[nn.Module, ...]:
+    if not revised:
         return _unit(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False))
     return nn.Upsample(scale_factor=2), *_unit(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
