@@ -72,35 +72,35 @@ def generative(vae: str, attention: str) -> dict[str, Infiller]:
 
 
 def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
-    """All that is measured of one map; curves only of what destroys."""
+    """All that is measured of one map: regions of what suffices, curves of what destroys."""
     every = {**AD_HOC, **generative("", "")}
-    kind = "kept" if objective == "ssr" else "removed"
     found: dict[str, Measure] = {
         "boxes": BoxGrid(),
         "box": One("box", BoxError()),
         "saliency": SaliencyGrid(),
         "gini": One("gini", Concentration()),
         "variation": One("variation", TotalVariation()),
-        "compact own": Compact("own fill", KeptArea(fill, kind, areas=15, seed=SEED)),
     }
-    for name in COMMON:
-        area = KeptArea(every[name], kind, areas=15, seed=SEED)
-        found[f"compact {name}"] = Compact(name, area)
-        if objective == "sdr":
-            curve = RemovalCurve(every[name], draws=1, seed=SEED)
-            found[f"curve {name}"] = One(f"removal curve, {name}", curve)
-    return found
+    if objective == "ssr":
+        hidden = {"own fill": fill, **{name: every[name] for name in COMMON}}
+        areas = {name: KeptArea(each, "kept", areas=15, seed=SEED) for name, each in hidden.items()}
+        found["compact own"] = Compact("own fill", areas.pop("own fill"))
+        return found | {f"compact {name}": Compact(name, each) for name, each in areas.items()}
+    curves = {name: RemovalCurve(every[name], draws=1, seed=SEED) for name in COMMON}
+    return found | {
+        f"curve {name}": One(f"removal curve, {name}", each) for name, each in curves.items()
+    }
 
 
 def rows(fills: Mapping[str, Infiller]) -> list[Row]:
-    """FIDO for both objectives, and BBMP where it is compared: for what destroys; fill by fill."""
+    """FIDO for both objectives; BBMP for what destroys, where its fill draws or hides for all."""
     found = []
     for objective in ("ssr", "sdr"):
         for name, fill in fills.items():
             measured = measures(objective, fill)
             fido = Fido(infiller=fill, objective=objective, seed=SEED)
             found.append(Row(f"FIDO {objective}, {name}", name, fido, measured))
-            if objective == "sdr":
+            if objective == "sdr" and (name in COMMON or name not in AD_HOC):
                 bbmp = Bbmp(infiller=fill, objective=objective, seed=SEED)
                 found.append(Row(f"BBMP {objective}, {name}", name, bbmp, measured))
     return found
@@ -121,7 +121,7 @@ def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
                 one, other = f"FIDO sdr, {new}", f"FIDO sdr, {old}"
                 flag = each.same_fill if each.same_fill in (new, old) else ""
                 found.append(compared(numbers, each, one, other, flag))
-    for fill in fills:
+    for fill in (*COMMON, *(name for name in drawn if name not in COMMON)):
         for each in (*CURVES, *LOCAL):
             flag = each.same_fill if each.same_fill == fill else ""
             one, other = f"FIDO sdr, {fill}", f"BBMP sdr, {fill}"

@@ -11,9 +11,12 @@ from harness import DATA, digest
 
 from rather import Batch, Classifier, Explainer, Explanation, Question, explain
 from rather.data.ilsvrc import Ilsvrc
+from rather.infiller import stochastic
+from rather.infillers import MeanColour
 from rather.models import load
 from rather.types import Heatmaps, Images
 
+TOGETHER = 4  # photos whose maps are learned at once: a batch of FIDO's 4 masks each
 PHOTOS = DATA / "ilsvrc_val_001-500_256.zip"
 
 
@@ -64,28 +67,80 @@ def centre(_: Classifier, images: Images, __: Question) -> Heatmaps:
 
 
 def work(
-    rows: Sequence[Row], classifier: Classifier, batches: Sequence[Batch], ledger: Ledger
+    rows: Sequence[Row],
+    classifier: Classifier,
+    batches: Sequence[Batch],
+    ledger: Ledger,
+    together: int = TOGETHER,
 ) -> None:
-    """Fill in all that the ledger lacks, photo by photo, and say how far it is."""
+    """Fill in all that the ledger lacks, a few photos at a time, and say how far it is.
+
+    Maps that are learned by steps fill a batch of the classifier only if photos are learned
+    `together`; each is what it would be alone, so `make` leaves out fills that draw by the place in
+    a batch.
+    """
     keys = {row.name: row.key(classifier.name) for row in rows}
     start = time.perf_counter()
-    for number, batch in enumerate(batches, start=1):
-        page = ledger.page(batch.names[0])
+    for first in range(0, len(batches), together):
+        group = batches[first : first + together]
+        pages = [ledger.page(batch.names[0]) for batch in group]
         for row in rows:
-            one(row, keys[row.name], classifier, batch, page)
+            missing = [
+                (batch, page)
+                for batch, page in zip(group, pages, strict=True)
+                if lacking(row, keys[row.name], page)
+            ]
+            make(row, keys[row.name], classifier, missing)
+            for batch, page in missing:
+                one(row, keys[row.name], classifier, batch, page)
         spent = time.perf_counter() - start
-        print(f"{number}/{len(batches)} {batch.names[0]} {spent:.0f} s", flush=True)
+        print(f"{first + len(group)}/{len(batches)} {group[-1].names[0]} {spent:.0f} s", flush=True)
+
+
+def lacking(row: Row, key: str, page: Page) -> dict[str, str]:
+    """The measures whose numbers are not there, and what makes them."""
+    keys = {name: made_by(measure) for name, measure in row.measures.items()}
+    return {name: by for name, by in keys.items() if not page.has(row.name, key, name, by)}
+
+
+def make(row: Row, key: str, classifier: Classifier, missing: Sequence[tuple[Batch, Page]]) -> None:
+    """The maps of some photos at once, into the ledger; those that are there stay."""
+    if stochastic(getattr(row.explainer, "infiller", MeanColour())):
+        return
+    missing = [pair for pair in missing if pair[1].map_of(row.name, key) is None]
+    if not missing:
+        return
+    batch = joined([batch for batch, _ in missing])
+    result = explain(row.explainer, classifier, batch, Question(batch.labels))
+    for (_, page), heat in zip(missing, result.heatmaps.split(1), strict=True):
+        page.keep_map(row.name, key, heat, about(row, result))
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Photos as one batch, without what is known of them besides the label."""
+    images, labels = ([getattr(each, what) for each in batches] for what in ("images", "labels"))
+    names = tuple(name for batch in batches for name in batch.names)
+    return Batch(torch.cat(images), torch.cat(labels), names)
+
+
+def about(row: Row, result: Explanation) -> dict[str, str | int]:
+    """Who made a map, and for how many passes a photo."""
+    photos = len(result.heatmaps)
+    return {
+        "explainer": row.label or repr(row.explainer),
+        "forward": result.cost.forward // photos,
+        "backward": result.cost.backward // photos,
+    }
 
 
 def one(row: Row, key: str, classifier: Classifier, batch: Batch, page: Page) -> None:
     """One map of one photo, and its numbers."""
-    keys = {name: made_by(measure) for name, measure in row.measures.items()}
-    if all(page.has(row.name, key, name, by) for name, by in keys.items()):
+    missing = lacking(row, key, page)
+    if not missing:
         return
     result = explained(row, key, classifier, batch, page)
-    for name, by in keys.items():
-        if not page.has(row.name, key, name, by):
-            page.keep_numbers(row.name, name, by, row.measures[name](classifier, result))
+    for name, by in missing.items():
+        page.keep_numbers(row.name, name, by, row.measures[name](classifier, result))
 
 
 def explained(row: Row, key: str, classifier: Classifier, batch: Batch, page: Page) -> Explanation:
@@ -97,12 +152,7 @@ def explained(row: Row, key: str, classifier: Classifier, batch: Batch, page: Pa
             logits = classifier(batch.images)
         return Explanation(batch, asked, logits, heat, row.explainer)
     result = explain(row.explainer, classifier, batch, asked)
-    about = {
-        "explainer": row.label or repr(row.explainer),
-        "forward": result.cost.forward,
-        "backward": result.cost.backward,
-    }
-    page.keep_map(row.name, key, result.heatmaps, about)
+    page.keep_map(row.name, key, result.heatmaps, about(row, result))
     return result
 
 

@@ -3,7 +3,7 @@
 import importlib
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from rather import Batch, Classifier, Question, explain
+from rather import Batch, Classifier, Explainer, Infiller, Question, explain
 from rather.explainers import Bbmp, Fido, Lime, MeaningfulPerturbation, Occlusion
 from rather.explainers.segmenters import Cells
-from rather.infillers import Blur, Constant, LocalMean, MeanColour
+from rather.infillers import Blur, ColourNoise, Constant, LocalMean, MeanColour
 from rather.metrics import KeptArea
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -66,7 +66,7 @@ def photos() -> list[Batch]:
 
 def spy(made: list[str], name: str) -> Any:
     def maker(classifier: Classifier, images: Tensor, question: Question) -> Tensor:
-        made.append(name)
+        made.extend([name] * len(images))
         return images.mean(1)
 
     return maker
@@ -109,6 +109,39 @@ def test_packed_numbers_stand_in_for_pages_that_are_gone(
     assert elsewhere.pages() == before
     bench.work.work([row], tiny, photos, elsewhere)
     assert made == ["one"] * 4
+
+
+def test_maps_that_are_made_together_are_what_each_is_alone(
+    bench: Bench, tiny: Classifier, photos: list[Batch], tmp_path: Path
+) -> None:
+    """Of a fill that draws by the place in a batch, too; and only what is missing is made."""
+    asked: list[int] = []
+
+    @dataclass(frozen=True)
+    class Counted:
+        infiller: Infiller
+        method: Explainer
+
+        def __call__(self, classifier: Classifier, images: Tensor, question: Question) -> Tensor:
+            asked.append(len(images))
+            return self.method(classifier, images, question)
+
+    for fill, together in ((MeanColour(), [1, 3]), (ColourNoise(0.3), [1, 1, 1, 1])):
+        method = Fido(fill, steps=4, samples=2, levels=2)
+        measures = {"mean": bench.measures.Heat("mean")}
+        row = bench.work.Row("one", "", Counted(fill, method), measures)
+        ledger = bench.ledger.Ledger(tmp_path / repr(fill), tmp_path / "numbers.gz")
+        asked.clear()
+        bench.work.work([row], tiny, photos[1:2], ledger)
+        bench.work.work([row], tiny, photos, ledger)
+        assert asked == together
+        for batch in photos:
+            alone = explain(method, tiny, batch, Question(batch.labels)).heatmaps
+            page = ledger.page(batch.names[0])
+            kept = page.map_of("one", row.key("tiny"))
+            assert kept is not None
+            torch.testing.assert_close(kept, alone, rtol=0, atol=1e-5)
+            assert page.rows["one"]["backward"] == 8  # of this photo alone
 
 
 def test_a_key_knows_the_bytes_of_the_weights(bench: Bench, tmp_path: Path) -> None:
@@ -287,6 +320,24 @@ def test_a_tiny_run_of_sensitivity_knows_equal_seeds(
     assert rows["LIME", "in-painter", "seed"]["n"] == 2
     assert rows["MP", "blur", "blur 5, 30"]["ssim / seeds"] > 0
     assert {row["n"] for row in found["rows"]} == {2}
+
+
+def test_sensitivity_borrows_the_maps_of_the_base(
+    bench: Bench, tiny: Classifier, photos: list[Batch], tmp_path: Path
+) -> None:
+    """A map that another benchmark made alike is taken; one of another making is not."""
+    method = Occlusion(MeanColour(), size=8, stride=8)
+    rows = bench.sensitivity.Change("SP", "seed", ({"seed": 1},), {"size": 8, "stride": 8})
+    base, other = rows.rows("mean colour", MeanColour())
+    page = bench.ledger.Ledger(tmp_path / "own", tmp_path / "own.gz").page("photo0")
+    lender = bench.ledger.Ledger(tmp_path / "other", tmp_path / "other.gz").page("photo0")
+    key, name = base.key("tiny"), "SP, mean colour, seed"
+    heat = method(tiny, photos[0].images, Question(photos[0].labels))
+    lender.keep_map("SP, mean colour", key, heat, {})
+    for each in (base, other):
+        bench.sensitivity.borrow(each, each.key("tiny"), page, name, lender)
+    assert page.map_of(base.name, key) is not None
+    assert page.map_of(other.name, other.key("tiny")) is None
 
 
 def test_sheets_show_the_maps_that_are_there(

@@ -1,0 +1,54 @@
+"""Train the two fills of FIDO's paper that are shipped small: its VAE, and contextual attention.
+
+    .venv/bin/python benchmarks/train_fills.py rather-vae-v1 --out RUN --ship
+
+Each may be killed and started again; the same command goes on. `--ship` copies the weights into the
+package. Only photos that no benchmark judges by are looked at.
+"""
+
+import argparse
+from pathlib import Path
+
+from harness import DATA
+from train_counterfactuals import SHIPPED
+from training_jobs import Job, train
+
+from rather.fitting import ContextualRecipe, Crop, Pictures, Plan, VaeRecipe
+from rather.fitting.recipe import Source
+
+
+def photos() -> Source:
+    return Pictures((str(DATA / "imagenette_144.zip"), str(DATA / "imagewoof_144.zip")))
+
+
+CROPS = Crop(size=96)
+JOBS = {
+    "rather-vae-v1": Job(
+        VaeRecipe(width=16, rate=1e-3),
+        photos,
+        Plan(steps=8000, batch=8, average=0.995, held=48, validate_every=500),
+        CROPS,
+    ),
+    "rather-contextual-v1": Job(
+        ContextualRecipe(width=12, rate=4e-4),
+        photos,
+        Plan(steps=3000, batch=8, clip=10.0, average=0.995, held=48, validate_every=250),
+        CROPS,
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", help=f"of {', '.join(JOBS)}")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
+    parser.add_argument("--ship", action="store_true", help="copy the weights into the package")
+    options = parser.parse_args()
+    for name in options.names:
+        weights = train(JOBS[name], options.out / f"{name}.safetensors")
+        if options.ship:
+            (SHIPPED / weights.name).write_bytes(weights.read_bytes())
+
+
+if __name__ == "__main__":
+    main()
