@@ -11,8 +11,6 @@ from harness import DATA, digest
 
 from rather import Batch, Classifier, Explainer, Explanation, Question, explain
 from rather.data.ilsvrc import Ilsvrc
-from rather.infiller import stochastic
-from rather.infillers import MeanColour
 from rather.models import load
 from rather.types import Heatmaps, Images
 
@@ -76,8 +74,7 @@ def work(
     """Fill in all that the ledger lacks, a few photos at a time, and say how far it is.
 
     Maps that are learned by steps fill a batch of the classifier only if photos are learned
-    `together`; each is what it would be alone, so `make` leaves out fills that draw by the place in
-    a batch.
+    `together`; each is what it would be alone.
     """
     keys = {row.name: row.key(classifier.name) for row in rows}
     start = time.perf_counter()
@@ -105,8 +102,6 @@ def lacking(row: Row, key: str, page: Page) -> dict[str, str]:
 
 def make(row: Row, key: str, classifier: Classifier, missing: Sequence[tuple[Batch, Page]]) -> None:
     """The maps of some photos at once, into the ledger; those that are there stay."""
-    if stochastic(getattr(row.explainer, "infiller", MeanColour())):
-        return
     missing = [pair for pair in missing if pair[1].map_of(row.name, key) is None]
     if not missing:
         return

@@ -22,6 +22,7 @@ from rather.explainers import (
     InputGradient,
     IntegratedGradients,
     Lime,
+    Ltx,
     MeaningfulPerturbation,
     Occlusion,
     Preservation,
@@ -92,6 +93,9 @@ EXPLAINERS = [
     Fido(KeptMean(), steps=4, warmup=2),
     Fido(ColourNoise(), "joint", steps=4, smooth=0.1, refresh=2, noise="cell", tolerance=0.01),
     Fido(Blur(sigma=1.0), "sdr", cell=3, steps=3, samples=3, antithetic=False, map_from="logit"),
+    Ltx("", steps=3, rates=(1e-2, 1e-2)),
+    Ltx("", ColourNoise(), steps=2, layer="first", tune="head", select="neg", inverse=0.5),
+    Ltx("", steps=3, rates=(0.5, 0.5), tune="logits", select="pos", area_penalty="softplus"),
     *CAPTUM,
 ]
 

@@ -11,6 +11,7 @@ from rather.fitting.diffusion import DenoiserRecipe
 from rather.fitting.fit import fit, found
 from rather.fitting.ganmex import GanmexRecipe
 from rather.fitting.inpainter import InpainterRecipe
+from rather.fitting.mask import MaskRecipe
 from rather.fitting.plan import Plan
 from rather.fitting.recipe import Recipe
 from rather.fitting.vae import VaeRecipe
@@ -26,6 +27,7 @@ __all__ = [
     "DenoiserRecipe",
     "GanmexRecipe",
     "InpainterRecipe",
+    "MaskRecipe",
     "Pictures",
     "Plan",
     "Recipe",

@@ -1,6 +1,6 @@
-"""Train the two fills of FIDO's paper that are shipped small: its VAE, and contextual attention.
+"""Train small forms of what papers used: FIDO's two fills, and the mask network of LTX.
 
-    .venv/bin/python benchmarks/train_fills.py rather-vae-v1 --out RUN --ship
+    .venv/bin/python benchmarks/train_small.py rather-vae-v1 --out RUN --ship
 
 Each may be killed and started again; the same command goes on. `--ship` copies the weights into the
 package. Only photos that no benchmark judges by are looked at.
@@ -13,7 +13,7 @@ from harness import DATA
 from train_counterfactuals import SHIPPED
 from training_jobs import Job, train
 
-from rather.fitting import ContextualRecipe, Crop, Pictures, Plan, VaeRecipe
+from rather.fitting import ContextualRecipe, Crop, MaskRecipe, Pictures, Plan, VaeRecipe
 from rather.fitting.recipe import Source
 
 
@@ -34,6 +34,13 @@ JOBS = {
         photos,
         Plan(steps=3000, batch=8, clip=10.0, average=0.995, held=48, validate_every=250),
         CROPS,
+    ),
+    # A map of 14 x 14: the last one, of 7 x 7, is coarse.
+    "ltx-efficientnet-lite0": Job(
+        MaskRecipe("efficientnet-lite0", layer="blocks.4"),
+        photos,
+        Plan(steps=1000, batch=16, warmup=100, average=0.98, held=48, validate_every=100),
+        Crop(size=224),
     ),
 }
 
