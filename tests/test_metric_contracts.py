@@ -14,6 +14,7 @@ from rather.editors import PixelAscent
 from rather.explainers import IntegratedGradients, Occlusion
 from rather.infillers import Constant, Edited
 from rather.metrics import (
+    Adp,
     Antisymmetry,
     BoxError,
     BoxFrom,
@@ -35,9 +36,12 @@ from rather.metrics import (
     InverseLocalisation,
     KeptArea,
     Mprt,
+    Neg,
     OneVsOneDeletion,
     Perceptual,
+    Pic,
     Pointing,
+    Pos,
     Recreation,
     RemovalCurve,
     Robustness,
@@ -84,6 +88,10 @@ OF_EXPLANATIONS = [
     KeptArea(noise, "removed", areas=3, batch=2),
     TotalVariation(),
     TotalVariation(KeptArea(areas=3)),
+    Pos(),
+    Neg(noise, steps=3, batch=3),
+    Adp(noise),
+    Pic(keep="shifted"),
 ]
 OF_PAIRS = [
     OneVsOneDeletion(steps=4),
@@ -203,6 +211,9 @@ def test_no_number_depends_on_the_size_of_a_batch(
         Robustness("infiller", (Constant(0.2),), "hog"),
         TotalVariation(KeptArea(Constant(0.0), "removed")),
         Roms.as_published(),
+        Pos.as_published(),
+        Neg.as_published(),
+        Adp(keep="shifted"),
         Dac.as_published(),
         Dac.as_in_quac(),
         TransferValidity("mnist"),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainer import Explanation
+from rather.explainers.survival import answered
 from rather.infiller import Infiller, filler, stochastic
 from rather.question import Question
 from rather.types import Heatmaps, Images, Logits, PerImage
@@ -24,7 +25,7 @@ Start: TypeAlias = Literal["image", "hidden"]  # hide more and more of it, or sh
 Ranks: TypeAlias = Int[Tensor, "n h w"]  # 0 for what goes first
 Segments: TypeAlias = Int[Tensor, "n h w"]  # regions, numbered from 0
 Counts: TypeAlias = Int[Tensor, "n points"]  # how many ranks are hidden, or shown
-Value: TypeAlias = Literal["probability", "log_odds", "score", "lead"]
+Value: TypeAlias = Literal["probability", "log_odds", "score", "lead", "right"]
 Steps: TypeAlias = int | tuple[float, ...]
 Curves: TypeAlias = Float[Tensor, "n points"]
 
@@ -57,7 +58,8 @@ def curve(
         seed: breaks ties between pixels, the same for all methods, and feeds the infiller.
         batch: images filled and classified at once; None leaves it to the classifier.
         value: "log_odds" in place of the probability, where it does not flatten near 0 and 1; the
-            question's "score"; or the "lead" of the target's probability over the foil's.
+            question's "score"; the "lead" of the target's probability over the foil's; or whether
+            the answer is "right": the target, or above the foil.
     """
     ranks = rank(explanation.heatmaps, order, seed, segments)
     images, question = explanation.batch.images, explanation.question
@@ -75,7 +77,7 @@ class Answers:
         draws: proposals that every answer is averaged over, where the infiller is random.
         seed: feeds the infiller; the same for every part.
         batch: images filled and classified at once; None leaves it to the classifier.
-        value: what is answered: "probability", "log_odds", "score" or "lead".
+        value: what is answered: "probability", "log_odds", "score", "lead" or "right".
     """
 
     infiller: Infiller
@@ -112,6 +114,8 @@ class Answers:
     def _value(self, question: Question, logits: Logits) -> PerImage:
         if self.value == "lead":
             return lead(question, logits)
+        if self.value == "right":
+            return answered(question, logits).to(logits)
         if self.value == "score":
             return question.score(logits)
         likely = self.value == "probability"
