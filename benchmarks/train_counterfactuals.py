@@ -6,14 +6,12 @@ Each may be killed and started again; the same command goes on. `--ship` copies 
 the package. Test images are never looked at here.
 """
 
-import argparse
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from harness import DATA
-from training_jobs import Job, train
+from training_jobs import Job, command
 
 from rather import Batch
 from rather.data.composite import composite
@@ -30,7 +28,6 @@ from rather.fitting import (
 )
 from rather.fitting.recipe import Source
 
-SHIPPED = Path(__file__).parents[1] / "src/rather/weights"
 DIGITS = tuple("0123456789")
 
 
@@ -204,17 +201,5 @@ JOBS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", help=f"of {', '.join(JOBS)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
-    parser.add_argument("--ship", action="store_true", help="copy the weights into the package")
-    options = parser.parse_args()
-    for name in options.names:
-        weights = train(JOBS[name], options.out / f"{name}.safetensors")
-        if options.ship:
-            (SHIPPED / weights.name).write_bytes(weights.read_bytes())
-
-
 if __name__ == "__main__":
-    main()
+    command(JOBS, __doc__)

@@ -6,12 +6,8 @@ Each may be killed and started again; the same command goes on. `--ship` copies 
 package. Only photos that no benchmark judges by are looked at.
 """
 
-import argparse
-from pathlib import Path
-
 from harness import DATA
-from train_counterfactuals import SHIPPED
-from training_jobs import Job, train
+from training_jobs import Job, command
 
 from rather.fitting import ContextualRecipe, Crop, MaskRecipe, Pictures, Plan, VaeRecipe
 from rather.fitting.recipe import Source
@@ -45,17 +41,5 @@ JOBS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", help=f"of {', '.join(JOBS)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
-    parser.add_argument("--ship", action="store_true", help="copy the weights into the package")
-    options = parser.parse_args()
-    for name in options.names:
-        weights = train(JOBS[name], options.out / f"{name}.safetensors")
-        if options.ship:
-            (SHIPPED / weights.name).write_bytes(weights.read_bytes())
-
-
 if __name__ == "__main__":
-    main()
+    command(JOBS, __doc__)

@@ -1,7 +1,8 @@
 """Trainings in one or two stretches that may be killed and started again."""
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from rather import progress
 from rather.fitting import Crop, Plan, checkpoint, fit
 from rather.fitting.recipe import Source
+
+SHIPPED = Path(__file__).parents[1] / "src/rather/weights"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class Job:
         steps, weight = self.then
         recipe = replace(self.recipe, class_weight=weight)
         return [self, replace(self, recipe=recipe, plan=replace(self.plan, steps=steps))]
+
+
+def command(jobs: Mapping[str, Job], text: str | None) -> None:
+    """The command line: trainings by name, one after the other."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("names", nargs="+", help=f"of {', '.join(jobs)}")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the trainings")
+    parser.add_argument("--ship", action="store_true", help="copy the weights into the package")
+    options = parser.parse_args()
+    for name in options.names:
+        weights = train(jobs[name], options.out / f"{name}.safetensors")
+        if options.ship:
+            (SHIPPED / weights.name).write_bytes(weights.read_bytes())
 
 
 def train(job: Job, weights: Path) -> Path:
