@@ -23,6 +23,7 @@ from harness import ROOT
 
 from rather import Infiller
 from rather.explainers import Bbmp, Fido
+from rather.infiller import uses_keep
 from rather.infillers import (
     Blur,
     ColourNoise,
@@ -93,12 +94,16 @@ def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
 
 
 def rows(fills: Mapping[str, Infiller]) -> list[Row]:
-    """FIDO for both objectives; BBMP for what destroys, where its fill draws or hides for all."""
+    """FIDO for both objectives; BBMP for what destroys, where its fill draws or hides for all.
+
+    `warmup` and `noise` are what the default comes to, under the name that older maps have.
+    """
     found = []
     for objective in ("ssr", "sdr"):
         for name, fill in fills.items():
             measured = measures(objective, fill)
-            fido = Fido(infiller=fill, objective=objective, seed=SEED)
+            plain: dict[str, Any] = {} if uses_keep(fill) else {"warmup": 8, "noise": "pixel"}
+            fido = Fido(infiller=fill, objective=objective, seed=SEED, **plain)
             found.append(Row(f"FIDO {objective}, {name}", name, fido, measured))
             if objective == "sdr" and (name in COMMON or name not in AD_HOC):
                 bbmp = Bbmp(infiller=fill, objective=objective, seed=SEED)

@@ -44,8 +44,8 @@ class Objective:
 
 SCHEDULES = {
     PUBLISHED: Fido.as_published(FILL),
-    FAST: Fido(FILL),
-    FLAT: Fido(FILL, levels=1),
+    FAST: Fido(FILL, warmup=8, noise="pixel"),
+    FLAT: Fido(FILL, warmup=8, noise="pixel", levels=1),
 }
 ROWS = [Row(name, "mean", by, {"objective": Objective()}) for name, by in SCHEDULES.items()]
 

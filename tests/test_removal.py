@@ -160,7 +160,7 @@ def test_fido_finds_the_pixels_that_pay(objective: str, linear: Classifier, batc
 def test_fido_samples_keep_with_the_probability_it_learns() -> None:
     drop = torch.tensor([0.1, 0.5, 0.9]).view(1, 1, 1, 3)
     for temperature in (0.1, 2.0):
-        fido = Fido(temperature=temperature)
+        fido = Fido(temperature=temperature, noise="pixel")
         masks = fido.sampled(drop, drop, 100_000, 0)
         shares = (masks > 0.5).float().mean((0, 1, 2, 3))
         assert shares.tolist() == pytest.approx([0.9, 0.5, 0.1], abs=0.01)
@@ -194,7 +194,7 @@ def test_fido_together_is_fido_apart_though_one_is_done_earlier(
     linear: Classifier, batch: Batch
 ) -> None:
     fido = Fido(KeptMean(), cell=2, levels=1, steps=60, rate=0.5, area=4.0, warmup=2, refresh=25)
-    fido, images = replace(fido, tolerance=0.02), batch.images
+    fido, images = replace(fido, tolerance=0.02, noise="pixel"), batch.images
     sizes: list[int] = []
     handle = linear.net.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     both = fido(linear, images, ASKED)
@@ -203,6 +203,17 @@ def test_fido_together_is_fido_apart_though_one_is_done_earlier(
     for row in range(2):
         alone = fido(linear, images[row : row + 1], ASKED.at(torch.tensor([row])))
         assert torch.allclose(alone[0], both[row], atol=1e-5)
+
+
+def test_fido_draws_cells_and_pays_late_where_the_infiller_reads_the_mask() -> None:
+    for infiller, grain, rise in ((Constant(0.5), "pixel", 8), (KeptMean(), "cell", 37)):
+        fido = Fido(infiller)
+        assert (fido.grain, fido.rise) == (grain, rise)
+        asked = replace(fido, noise="pixel", warmup=5)
+        assert (asked.grain, asked.rise) == ("pixel", 5)
+    published = Fido.as_published(KeptMean())
+    assert (published.grain, published.rise) == ("pixel", 30)
+    assert Fido(KeptMean(), steps=1).rise == 1
 
 
 def test_antithetic_masks_are_opposite_pairs() -> None:

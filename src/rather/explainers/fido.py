@@ -1,11 +1,12 @@
 """FIDO: the smallest region that suffices for the answer, or destroys it, under an infiller.
 
 Source: Chang, Creager, Goldenberg and Duvenaud, Explaining Image Classifiers by Counterfactual
-Generation, ICLR 2019, arXiv:1807.08024; relaxation of Maddison, Mnih and Teh, arXiv:1611.00712.
+Generation, ICLR 2019, arXiv:1807.08024.
 
 Differs: what is learned is a sum of grids, from fine to coarse, which comes to a better optimum in
 an eighth of the passes (benchmarks/schedules.py); antithetic noise (`as_published()` for the rest);
-the price of area is on the mean, so that it does not grow with the image; a joint objective.
+noise by cells and a late price under infillers that read the mask; the price of area is on the
+mean, so that it does not grow with the image; a joint objective.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, by_images, grids, roughness, summed, upsampled
+from rather.explainers.concrete import check_pairs, soft_keep
 from rather.infiller import Infiller, fill, seeded, stochastic, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
@@ -44,8 +46,10 @@ class Fido:
         temperature: of the relaxed masks; lower is nearer to binary, with noisier gradients.
         area: price of the whole image, in units of the log-odds.
         smooth: price of squared differences between neighbouring pixels' probabilities.
-        warmup: steps until the prices count in full.
-        noise: "pixel" draws every pixel, "cell" draws cells and upsamples the mask.
+        warmup: steps until the prices count in full; None: half of them where the infiller reads
+            the mask, or it would end with nothing kept, else a ninth.
+        noise: "pixel" draws every pixel, "cell" cells, of masks to be upsampled; None: cells where
+            the infiller reads the mask, as from sprinkled pixels it guesses the whole image.
         align_corners: of the upsampling; True is the convention of old frameworks.
         map_from: "probability" upsamples probabilities, as the training does; "logit" upsamples
             logits for the map, as published.
@@ -68,8 +72,8 @@ class Fido:
     temperature: float = 0.1
     area: float = 50.176
     smooth: float = 0.0
-    warmup: int = 8
-    noise: Literal["pixel", "cell"] = "pixel"
+    warmup: int | None = None
+    noise: Literal["pixel", "cell"] | None = None
     align_corners: bool = False
     map_from: Literal["probability", "logit"] = "probability"
     antithetic: bool = True
@@ -80,13 +84,13 @@ class Fido:
 
     def __post_init__(self) -> None:
         check_choice("objective", self.objective, ("ssr", "sdr", "joint"))
-        check_choice("noise", self.noise, ("pixel", "cell"))
+        check_choice("noise", self.grain, ("pixel", "cell"))
         check_choice("map_from", self.map_from, ("probability", "logit"))
         check_batch(self.batch)
         for name in ("cell", "levels", "steps", "samples", "refresh", "warmup"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}")
-        self.check_pairs()
+        check_pairs(self.samples, self.antithetic)
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, but is {self.temperature}")
 
@@ -106,9 +110,20 @@ class Fido:
             samples=8,
             warmup=30,
             align_corners=True,
+            noise="pixel",
             map_from="logit",
             antithetic=False,
         )
+
+    @property
+    def grain(self) -> str:
+        """What is drawn at once: pixels, or cells."""
+        return self.noise or ("cell" if uses_keep(self.infiller) else "pixel")
+
+    @property
+    def rise(self) -> int:
+        """Steps until the prices count in full."""
+        return self.warmup or max(1, self.steps // (2 if uses_keep(self.infiller) else 9))
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         def part(method: "Fido", images: Images, question: Question) -> Heatmaps:
@@ -128,16 +143,16 @@ class Fido:
             here, asked, grid = images[live], question.at(live), summed(parts)
             drop = self.dropped(grid[live], here)
             masks = self.sampled(grid[live], drop, self.samples, step)
-            if proposal is None or self.stale(step):
+            if proposal is None or (uses_keep(self.infiller) and step % self.refresh == 0):
                 proposal = self.proposed(here, masks.detach(), step)
             slopes = self.slopes(classifier, here, asked, masks.detach(), proposal)
-            weight = min(step / self.warmup, 1)
+            weight = min(step / self.rise, 1)
             loss = weight * self.price(drop).sum() - (masks * slopes).sum()
             for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
                 part.grad = slope
             adam.param_groups[0]["lr"] = self.rate * (1 - step / self.steps)
             adam.step()
-            if self.tolerance and step >= self.warmup and step % 10 == 9:
+            if self.tolerance and step >= self.rise and step % 10 == 9:
                 reached = summed(parts).detach()
                 done[live], now = reached[live], reached.sigmoid()
                 moving = (now - before).abs().mean((1, 2, 3))[live] >= self.tolerance
@@ -148,10 +163,6 @@ class Fido:
         done[live] = summed(parts).detach()[live]
         return done
 
-    def stale(self, step: int) -> bool:
-        """Whether the proposal is due to be made again."""
-        return uses_keep(self.infiller) and step % self.refresh == 0
-
     def dropped(self, grid: Grid, images: Images) -> Grid:
         """Drop probability of every pixel."""
         full = upsampled(grid.sigmoid(), images, corners=self.align_corners)
@@ -159,14 +170,10 @@ class Fido:
 
     def sampled(self, grid: Grid, drop: Grid, samples: int, step: int) -> Sampled:
         """Soft keep masks; the noise is shared by all images, so that none depends on another."""
-        logits = drop.logit() if self.noise == "pixel" else grid
-        count = samples // 2 if self.antithetic else samples
-        size = (count, 1, 1, *logits.shape[2:])
-        noise = torch.rand(size, generator=seeded(self.seed, drop, step), device=drop.device)
-        noise = noise.logit(eps=1e-6)
-        noise = torch.cat([noise, -noise]) if self.antithetic else noise
-        masks = torch.sigmoid(-(logits + noise) / self.temperature)
-        if self.noise == "pixel":
+        logits = drop.logit() if self.grain == "pixel" else grid
+        generator = seeded(self.seed, drop, step)
+        masks = soft_keep(logits, samples, self.temperature, self.antithetic, generator)
+        if self.grain == "pixel":
             return masks
         flat = upsampled(masks.flatten(0, 1), drop, corners=self.align_corners)
         return flat.view(samples, *drop.shape)
@@ -241,10 +248,3 @@ class Fido:
         if self.map_from == "logit":
             drop = upsampled(grid, images, corners=self.align_corners).sigmoid()
         return (drop - 0.5 if self.objective == "sdr" else 0.5 - drop)[:, 0]
-
-    def check_pairs(self) -> None:
-        """Raise a `ValueError` unless antithetic masks can be paired."""
-        if self.antithetic and self.samples % 2:
-            raise ValueError(
-                f"samples={self.samples} cannot be paired; make it even, or antithetic=False"
-            )
