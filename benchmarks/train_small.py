@@ -35,7 +35,7 @@ JOBS = {
     "ltx-efficientnet-lite0": Job(
         MaskRecipe("efficientnet-lite0", layer="blocks.4"),
         photos,
-        Plan(steps=1000, batch=16, warmup=100, average=0.98, held=48, validate_every=100),
+        Plan(steps=900, batch=16, warmup=90, average=0.98, held=48, validate_every=100),
         Crop(size=224),
     ),
 }

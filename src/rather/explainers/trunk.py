@@ -5,6 +5,7 @@ or not it was prepared.
 """
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -22,12 +23,16 @@ from rather.types import Images
 FROZEN = ("patch_embed", "pos_embed", "cls_token", "embeddings")  # of transformers, as published
 
 
+class Reached(Exception):
+    """The layer has answered; what lies behind it need not run."""
+
+
 class Trunk(nn.Module):
     """A copy of a classifier that answers with one layer's map.
 
     Args:
         classifier: what is copied; it is never changed.
-        layer: dotted name of the layer; what lies behind it runs in vain.
+        layer: dotted name of the layer; what lies behind it does not run.
         tokens: how many tokens come before the grid's, where the layer answers with tokens.
     """
 
@@ -40,9 +45,11 @@ class Trunk(nn.Module):
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, _inputs: object, output: Any) -> None:
-            seen.append(output.clone())  # a later layer may write over it
+            seen.append(output)
+            raise Reached
 
-        with hooks(find_layer(self.classifier, self.layer).register_forward_hook(look)):
+        layer = find_layer(self.classifier, self.layer)
+        with hooks(layer.register_forward_hook(look)), suppress(Reached):
             self.classifier.through_net(images)
         found = seen[-1] if self.grid is None else self.grid(seen[-1])
         if found.dim() != 4:
