@@ -4,7 +4,7 @@ Source: Chang, Creager, Goldenberg and Duvenaud, Explaining Image Classifiers by
 Generation, ICLR 2019, arXiv:1807.08024.
 
 Differs: what is learned is a sum of grids, from fine to coarse, which comes to a better optimum in
-an eighth of the passes (benchmarks/schedules.py); antithetic noise (`as_published()` for the rest);
+an eighth of the passes if the fill ignores the mask (benchmarks/schedules.py); antithetic noise;
 noise by cells and a late price under infillers that read the mask; the price of area is on the
 mean, so that it does not grow with the image; a joint objective.
 """
