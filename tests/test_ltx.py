@@ -25,7 +25,7 @@ from rather.view import View
 
 FLAT = Crop(size=16, zoom=1.0, rare_zoom=1.0, flip=False)
 PLAN = Plan(3, 4, warmup=1, average=0.5, held=4, validate_every=2, save_seconds=0.0)
-RECIPE = MaskRecipe("test_ltx:patterns", side=16, rate=1e-2, area=2.0)
+RECIPE = MaskRecipe("test_ltx:patterns", side=16, rate=1e-2, area=2.0, anneal=2)
 
 
 class Patterns(nn.Module):

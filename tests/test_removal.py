@@ -218,7 +218,7 @@ def test_fido_draws_cells_and_pays_late_where_the_infiller_reads_the_mask() -> N
 
 def test_antithetic_masks_are_opposite_pairs() -> None:
     even = torch.full((1, 1, 4, 4), 0.5)
-    masks = Fido(samples=6).sampled(even, even, 6, 0)
+    masks = Fido(samples=6, noise="pixel").sampled(even, even, 6, 0)
     assert masks.shape == (6, 1, 1, 4, 4)
     assert torch.allclose(masks[:3] + masks[3:], torch.ones(3, 1, 1, 4, 4), atol=1e-5)
 

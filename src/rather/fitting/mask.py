@@ -45,6 +45,8 @@ class MaskRecipe:
             map does not depend on the question.
         infiller: what stands where the mask lets go.
         area: price of the whole image, in nats.
+        anneal: steps over which `area` rises from 0; one that counts before the network has seen
+            what pays leaves masks that keep nothing.
         area_penalty: "mean", or as published "softplus"; "bce" is what was meant there.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         rate: learning rate.
@@ -62,6 +64,7 @@ class MaskRecipe:
     classes: int = 0
     infiller: Infiller = Constant(0.0)
     area: float = 31.0
+    anneal: int = 300
     area_penalty: Penalty = "mean"
     inverse: float = 0.0
     rate: float = 2e-4
@@ -73,7 +76,9 @@ class MaskRecipe:
     @classmethod
     def as_published(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
         """The price and the rate that its schedule reaches; for `Plan(batch=32)`, 30 epochs."""
-        return cls(classifier, labels=labels, area=50.0, area_penalty="softplus", rate=1.9e-4)
+        return cls(
+            classifier, labels=labels, area=50.0, anneal=0, area_penalty="softplus", rate=1.9e-4
+        )
 
     @property
     def labelled(self) -> bool:
@@ -94,7 +99,8 @@ class MaskRecipe:
         self, nets: Nets, given: Images | Batch, generator: torch.Generator, step: int
     ) -> Iterator[tuple[str, Loss]]:
         images, target = self.asked(given)
-        yield "masker", self.loss()(*self.judged(nets, images, target), generator).mean()
+        loss = self.loss(min(1.0, (step + 1) / max(self.anneal, 1)))
+        yield "masker", loss(*self.judged(nets, images, target), generator).mean()
 
     def validate(self, nets: Nets, given: Images | Batch) -> dict[str, float]:
         """Loss, kept area, and share of answers that survive on what is kept."""
@@ -112,8 +118,9 @@ class MaskRecipe:
         *_, grid = self.judged(nets, images, target)
         return images, upsampled(grid, images).expand_as(images), self.shown(images, grid)
 
-    def loss(self) -> MaskLoss:
-        return MaskLoss(self.infiller, self.area, self.area_penalty, self.inverse)
+    def loss(self, share: float = 1.0) -> MaskLoss:
+        """What is minimised while so much of the price counts."""
+        return MaskLoss(self.infiller, share * self.area, self.area_penalty, self.inverse)
 
     def shown(self, images: Images, grid: torch.Tensor) -> Images:
         return images * upsampled(grid, images)
