@@ -4,12 +4,12 @@
         [--vae FILE] [--attention FILE]
 
 The claims of Chang et al., arXiv:1807.08024, on ImageNet validation photos that EfficientNet-Lite0
-answers with their label: FIDO (`Fido()`, the fast schedule) for both objectives and BBMP, with
-mean colour, blur, noise, local mean and the shipped in-painter; VAE and contextual attention where
-weights are given. Compactness and artefacts at equal log-odds (0, a probability of one half), under
-the method's own fill and under fills that are the same for all; saliency metric; box error
-(thresholds chosen on the other half of the photos); removal curves under the in-painter and the
-mean colour. See `claims_removal.py` for `--rows`, `--without` and how runs are resumed.
+answers with their label: FIDO (`Fido()`, the fast schedule) for both objectives and BBMP, with mean
+colour, blur, noise, local mean, the shipped in-painter and the shipped VAE; with contextual
+attention where weights are given. Compactness and artefacts at equal log-odds (0, a probability of
+one half), under the method's own fill and under fills that are the same for all; saliency metric;
+box error (thresholds chosen on the other half of the photos); removal curves under the in-painter
+and the mean colour. See `claims_removal.py` for `--rows`, `--without` and how runs are resumed.
 """
 
 from collections.abc import Mapping
@@ -145,7 +145,7 @@ def benchmark(vae: str = "", attention: str = "") -> Benchmark:
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--vae", default="", help="weights of VaeInpainter")
+    parser.add_argument("--vae", default="rather-vae-v1", help="weights of VaeInpainter")
     parser.add_argument("--attention", default="", help="weights of ContextualAttention")
     options = parser.parse_args()
     run(benchmark(options.vae, options.attention), options, ROOT / "results")

@@ -1,7 +1,8 @@
 """`VaeInpainter`: the convolutional VAE of FIDO as an in-fill.
 
 Source: Chang et al., Explaining Image Classifiers by Counterfactual Generation (FIDO),
-arXiv:1807.08024. Differs: see the network and the recipe; there is no published weights file.
+arXiv:1807.08024. Differs: see the network and the recipe; the shipped weights are small, and were
+trained here.
 """
 
 from dataclasses import dataclass
@@ -13,17 +14,19 @@ from rather.networks.chosen import chosen
 from rather.networks.vae import VaeNet, code_noise
 from rather.types import Images, Keep
 
+SHIPPED = "rather-vae-v1"
+
 
 @dataclass(frozen=True)
 class VaeInpainter:
     """Proposes the decoder's mean: smooth, cheap, and with `sample` different in every draw.
 
     Args:
-        weights: path of the weights that `rather fit VaeRecipe ...` wrote.
+        weights: a shipped name, or the path of weights that `rather fit VaeRecipe ...` wrote.
         sample: draw the latent code; False takes its mean, so that the fill is deterministic.
     """
 
-    weights: str
+    weights: str = SHIPPED
     sample: bool = True
 
     reads_hidden: ClassVar[bool] = False
