@@ -31,7 +31,6 @@ from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_choice
 
 Tune: TypeAlias = Literal["all", "head", "logits"]
-SHIPPED = "ltx-efficientnet-lite0"
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Ltx:
     """Rates pixels by how much of them a mask network keeps; above 0, more than half.
 
     Args:
-        weights: a shipped name, or the path of a safetensors file that `MaskRecipe` made of this
-            classifier; empty: the classifier's trunk with a head that knows nothing.
+        weights: the path of a safetensors file that `MaskRecipe` made of this classifier; empty:
+            the classifier's trunk with a head that knows nothing.
         infiller: what stands where the mask lets go; the network was trained with one of its own.
         steps: of fine-tuning, the last of which only looks; 0 takes the network as it is.
         rates: step size of AdamW at the first step, and at the others.
@@ -59,7 +58,7 @@ class Ltx:
         seed: of fresh heads and infillers.
     """
 
-    weights: str = SHIPPED
+    weights: str
     infiller: Infiller = Constant(0.0)
     steps: int = 25
     rates: tuple[float, float] = (1e-5, 1e-5)
@@ -84,7 +83,7 @@ class Ltx:
             raise ValueError(f"enough={self.enough} is a level of select='pos' or 'neg'")
 
     @classmethod
-    def as_published(cls, weights: str = SHIPPED) -> "Ltx":
+    def as_published(cls, weights: str) -> "Ltx":
         """For CNNs; transformers' first rate was 1.9e-4. What is reported chooses the step."""
         made = cls(weights, rates=(1.2e-4, 4.5e-6), select="pos", enough=6.0, area=50.0)
         return cls(**{**vars(made), "area_penalty": "softplus"})
