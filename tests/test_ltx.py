@@ -95,8 +95,9 @@ def test_without_a_step_it_is_the_network(
         Ltx(str(weights), steps=0, tune=tune),
         Ltx(str(weights), steps=1, rates=(9.0, 9.0), tune=tune, select="pos"),
     ):
-        found = explain(method, classifier, photos, ASKED).heatmaps
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+        found = explain(method, classifier, photos, ASKED)
+        torch.testing.assert_close(found.heatmaps, expected, rtol=0, atol=1e-6)
+        assert (found.cost.forward, found.cost.backward) == (3, 0)  # the answers alone
 
 
 def test_files_fit_prepared_and_unprepared_classifiers_and_no_others(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rather.types import Labels, Logits, PerImage
+from rather.types import Flags, Labels, Logits, PerImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,18 @@ class Question:
         if self.foil is None:
             return _at(logits.softmax(1), self.target)
         return torch.sigmoid(self.score(logits))
+
+    def answered(self, logits: Logits) -> Flags:
+        """Whether the target is the answer, or is above the foil where there is one.
+
+        >>> logits = torch.tensor([[2.0, 1.0, 5.0]])
+        >>> one, two = torch.tensor([0]), torch.tensor([1])
+        >>> Question(one).answered(logits), Question(one, two).answered(logits)
+        (tensor([False]), tensor([True]))
+        """
+        if self.foil is not None:
+            return self.score(logits) > 0
+        return logits.argmax(1) == self.target
 
     def at(self, rows: Labels) -> "Question":
         """The same question for chosen rows, repeated at will: one row per variant of an image."""

@@ -111,16 +111,18 @@ class Ltx:
     ) -> Grid:
         """The best masks on the way; all that is learned is each image's own."""
         model = Tuned(net, images, question, self.tune)
+        if self.steps <= 1:  # the network as it is, and nobody need be asked
+            return upsampled(model().detach(), images).clamp(0, 1)
         adam = torch.optim.AdamW(model.parts, lr=self.rates[0], weight_decay=self.decay)
         best, kept = torch.full_like(images[:, 0, 0, 0], torch.inf), images[:, :1].detach()
-        for step in range(max(1, self.steps)):
+        for step in range(self.steps):
             grid = model()
             loss = self.loss()(classifier, images, question, grid, seeded(self.seed, images, step))
             mask = upsampled(grid.detach(), images).clamp(0, 1)
             value = self.value(classifier, images, question, mask, loss.detach())
             kept = torch.where((value < best)[:, None, None, None], mask, kept)
             best = best.minimum(value)
-            if step + 1 >= self.steps or self.suffices(best):
+            if step + 1 == self.steps or self.suffices(best):
                 break
             adam.param_groups[0]["lr"] = self.rates[0 if step == 0 else 1]
             learn(adam, model.parts, loss.sum())

@@ -10,7 +10,7 @@ import torch
 
 from rather.classifier import Classifier
 from rather.question import Question
-from rather.types import Flags, Heatmaps, Images, PerImage
+from rather.types import Heatmaps, Images, PerImage
 from rather.variants import variants
 
 SHARES = tuple(step / 10 for step in range(10))
@@ -44,12 +44,5 @@ def survival(
     for row, point in variants(images, len(SHARES), classifier.batch, "survival"):
         gone = torch.tensor(SHARES, device=images.device)[point] * flat.shape[1]
         shown = images[row] * (ranks[row] >= gone.round()[:, None, None, None])
-        right[row, point] = answered(question.at(row), classifier(shown)).to(right)
+        right[row, point] = question.at(row).answered(classifier(shown)).to(right)
     return 100 * torch.trapezoid(right, torch.tensor(SHARES, device=images.device))
-
-
-def answered(question: Question, logits: torch.Tensor) -> Flags:
-    """Whether the target is the answer, or above the foil."""
-    if question.foil is not None:
-        return question.score(logits) > 0
-    return logits.argmax(1) == question.target

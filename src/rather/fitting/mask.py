@@ -22,7 +22,7 @@ from rather.explainers.cells import upsampled
 from rather.explainers.mask_loss import MaskLoss, Penalty
 from rather.explainers.trunk import fresh
 from rather.fitting.recipe import Loss, Nets
-from rather.infiller import Infiller
+from rather.infiller import Infiller, fill
 from rather.infillers import Constant
 from rather.models import load
 from rather.question import Question
@@ -123,7 +123,9 @@ class MaskRecipe:
         return MaskLoss(self.infiller, share * self.area, self.area_penalty, self.inverse)
 
     def shown(self, images: Images, grid: torch.Tensor) -> Images:
-        return images * upsampled(grid, images)
+        """What the mask keeps, on what the infiller puts behind it."""
+        keep = upsampled(grid, images).clamp(0, 1)
+        return fill(self.infiller, images, keep, stepped(0, 0))
 
     def judged(
         self, nets: Nets, images: Images, target: Labels

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainer import Explanation
-from rather.explainers.survival import answered
 from rather.infiller import Infiller, filler, stochastic
 from rather.question import Question
 from rather.types import Heatmaps, Images, Logits, PerImage
@@ -115,7 +114,7 @@ class Answers:
         if self.value == "lead":
             return lead(question, logits)
         if self.value == "right":
-            return answered(question, logits).to(logits)
+            return question.answered(logits).to(logits)
         if self.value == "score":
             return question.score(logits)
         likely = self.value == "probability"
