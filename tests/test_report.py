@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
-from rather.explainers import Fido, GradCam, Occlusion
+from rather.explainers import Bbmp, Fido, GradCam, Occlusion
 from rather.infillers import Constant
 from rather.report import colours, figures, page, sheet
 from rather.report.figures import mapped, scale_of
@@ -271,3 +271,19 @@ def test_what_plays_no_part_in_a_region_is_grey(linear: Classifier, batch: Batch
     assert scale_of(study, 0) <= 1
     bare = contrast(Occlusion(Constant(0.5), size=4, stride=4), linear, batch, regions=False)
     assert torch.equal(bare.answer.evidence, bare.answer.heatmaps)
+
+
+def test_a_page_says_that_a_mask_came_to_nothing(study: Study) -> None:
+    said = "The method chose no part of the image"
+    answer = contrast_of(study, 0).answer
+    masks = {  # the most that any pixel is worth: whether the page says that it is nothing
+        (Fido(), -0.1): True,
+        (Fido(), 0.1): False,
+        (Bbmp(), 0.0): True,
+        (answer.explainer, -0.1): False,  # rates, and chooses nothing
+    }
+    for (method, most), told in masks.items():
+        heat = torch.full_like(answer.heatmaps, -0.5).index_fill_(1, torch.tensor(3), most)
+        made = Study(replace(answer, explainer=method, heatmaps=heat))
+        assert made.answer.empty.tolist() == [told]
+        assert (said in " ".join(parsed(page([made])).words)) == told

@@ -14,7 +14,7 @@ from rather.cost import Cost, counting
 from rather.editor import Counterfactual
 from rather.question import Question
 from rather.settling import settle
-from rather.types import Heatmaps, Images, Logits
+from rather.types import Flags, Heatmaps, Images, Logits
 
 
 @runtime_checkable
@@ -62,6 +62,12 @@ class Explanation:
         a region is sure of what it leaves out.
         """
         return self.heatmaps - getattr(self.explainer, "nothing", 0.0)
+
+    @property
+    def empty(self) -> Flags:
+        """Whether a region was to be chosen, and none was: all is likelier out of it than in."""
+        chooses = hasattr(self.explainer, "nothing")
+        return (self.heatmaps.amax((1, 2)) <= 0) & chooses
 
     @property
     def ran(self) -> Explainer:

@@ -40,6 +40,7 @@ class Found:
     image: str
     question: str
     says: str
+    empty: str
     target: int
     foil: int | None
     probability: float
@@ -100,6 +101,7 @@ def lines(found: list[Found], folder: Path) -> list[str]:
 
 def _said(one: Found) -> list[str]:
     lines = [f"{one.image}: {one.question}", f"  {one.says}"]
+    lines += [f"  {one.empty}"] if one.empty else []
     lines += [f"  {one.counterfactual['says']}"] if one.counterfactual else []
     if one.without:
         most, least = (words.percent(one.without[part]) for part in ("most", "least"))
@@ -141,6 +143,7 @@ def _found(classifier: Classifier, study: Study, row: int) -> Found:
         answer.batch.names[row],
         words.why(*words.asked(question, row, answer.classes)),
         words.answered(study, row),
+        words.empty(study, row),
         int(question.target[row]),
         None if question.foil is None else int(question.foil[row]),
         float(question.probability(answer.logits)[row]),

@@ -35,6 +35,7 @@ def _maps(study: Study, row: int) -> Markup:
         "section",
         tag("h3", "Which parts speak for what"),
         reading,
+        tag("p", words.empty(study, row), class_="soft") if study.answer.empty[row] else together(),
         tag("div", *shown, class_=row_class),
         _scale(target, foil, scale_of(study, row)),
     )

@@ -92,6 +92,16 @@ def answered(study: Study, row: int) -> str:
     return f"{found} {between}"
 
 
+def empty(study: Study, row: int) -> str:
+    """That the method chose no part of the image, if it did not; else no word."""
+    if not bool(study.answer.empty[row]):
+        return ""
+    return (
+        "The method chose no part of the image: none is worth its price, `area`. The map shows "
+        "what little each part is worth; a lower price lets it choose."
+    )
+
+
 def reading(target: str, foil: str | None) -> str:
     """How to read the maps of an image."""
     if foil is None:
