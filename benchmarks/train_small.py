@@ -31,10 +31,10 @@ JOBS = {
         Plan(steps=3000, batch=8, clip=10.0, average=0.995, held=48, validate_every=250),
         CROPS,
     ),
-    # A map of 14 x 14: the last one, of 7 x 7, is coarse. The price of ViT-B leaves nothing. Not
-    # shipped yet: it has learned to dim the image, which this classifier hardly minds.
+    # A map of 14 x 14: the last one, of 7 x 7, is coarse. The price of ViT-B leaves nothing. Masks
+    # are drawn, as it would learn to dim the image, which this classifier hardly minds.
     "ltx-efficientnet-lite0": Job(
-        MaskRecipe("efficientnet-lite0", layer="blocks.4", area=12.0, anneal=400),
+        MaskRecipe("efficientnet-lite0", layer="blocks.4", area=12.0, anneal=400, temperature=0.2),
         photos,
         Plan(steps=600, batch=16, warmup=50, average=0.98, held=48, validate_every=100),
         Crop(size=224),

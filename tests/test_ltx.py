@@ -145,6 +145,34 @@ def test_the_loss_is_cross_entropy_and_area(classifier: Classifier, photos: Batc
             torch.testing.assert_close(found, expected + area)
 
 
+def test_drawn_masks_keep_as_often_as_the_shares_say() -> None:
+    """Each image has noise of its own, the gradient arrives, and dimming gains nothing."""
+    loss = MaskLoss(Constant(0.0), 0.0, "mean", temperature=0.2)
+    grid = torch.tensor([0.1, 0.6]).repeat(5000, 1, 1, 1).requires_grad_()
+    keep = loss.drawn(grid, torch.Generator().manual_seed(0))
+    often = (keep > 0.5).float().mean((0, 1, 2))
+    torch.testing.assert_close(often, torch.tensor([0.1, 0.6]), rtol=0, atol=0.02)
+    slope = torch.autograd.grad(keep.sum(), grid)[0]
+    assert (slope >= 0).all()
+    assert (slope.mean((0, 1, 2)) > 0.1).all()
+
+    class Ratio(nn.Module):  # how bright the left half is, whatever the light
+        def forward(self, images: Tensor) -> Tensor:
+            total = images.mean((1, 2, 3)) + 1e-3
+            share = images[..., :8].mean((1, 2, 3)) / total
+            return torch.stack([9 * share - 4.5, torch.zeros_like(share)], 1)
+
+    dim, whole = torch.full((64, 1, 4, 4), 0.1), torch.ones(64, 1, 4, 4)
+    asked = Question(torch.zeros(64, dtype=torch.long))
+    plain = Classifier(Ratio().eval(), mean=(0.0,) * 3, std=(1.0,) * 3, view=View(crop=16))
+    given = plain, torch.ones(64, 3, 16, 16), asked
+    for each, worse in ((loss, True), (replace(loss, temperature=0.0), False)):
+        lost, least = (each(*given, one, torch.Generator().manual_seed(0)) for one in (dim, whole))
+        assert (lost.mean() > 3 * least.mean()) == worse
+    with pytest.raises(ValueError, match="temperature must be at least 0"):
+        MaskRecipe("any", temperature=-1.0)
+
+
 class Survives(nn.Module):
     """Sees class 0 while at least `count` pixels shine."""
 

@@ -53,6 +53,7 @@ class Ltx:
         area: price of the whole image.
         area_penalty: "mean", or as published "softplus"; "bce" is what was meant there.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
+        temperature: of near-binary masks that are drawn from the shares; 0: the shares themselves.
         layer: whose map a fresh network reads; empty: the last that answers with a feature map.
         tokens: how many tokens come before the grid's, where a layer answers with tokens.
         seed: of fresh heads and infillers.
@@ -69,6 +70,7 @@ class Ltx:
     area: float = 31.0
     area_penalty: Penalty = "mean"
     inverse: float = 0.0
+    temperature: float = 0.0
     layer: str = ""
     tokens: int | None = None
     seed: int = 0
@@ -129,7 +131,7 @@ class Ltx:
         return kept
 
     def loss(self) -> MaskLoss:
-        return MaskLoss(self.infiller, self.area, self.area_penalty, self.inverse)
+        return MaskLoss(self.infiller, self.area, self.area_penalty, self.inverse, self.temperature)
 
     def value(
         self,

@@ -1,8 +1,8 @@
 """What a mask network minimises: the answer that is lost, and the area that is kept.
 
 Source: Barkan et al. (LTX), arXiv:2310.16584. Differs: any infiller behind the mask, and any
-question; the area costs in proportion (the published code takes a sigmoid twice, so that its price
-is a softplus of the mask, nearly linear).
+question; masks can be drawn from the shares, as FIDO's are; the area costs in proportion (the
+published code takes a sigmoid twice, so that its price is a softplus of the mask, nearly linear).
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, upsampled
+from rather.explainers.concrete import soft_keep
 from rather.infiller import Infiller, fill
 from rather.question import Question
 from rather.types import Images, PerImage
@@ -37,15 +38,20 @@ class MaskLoss:
         area: price of the whole image, against the surprise at the answer, in nats.
         penalty: how a cell is priced: by "mean" its share, or "softplus", "bce" of it.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
+        temperature: of near-binary masks that are drawn from the shares, so that to dim all of the
+            image gains nothing; 0: the shares are the mask.
     """
 
     infiller: Infiller
     area: float
     penalty: Penalty
     inverse: float = 0.0
+    temperature: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("area_penalty", self.penalty, tuple(PENALTIES))
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be at least 0, but is {self.temperature}")
 
     def __call__(
         self,
@@ -56,10 +62,21 @@ class MaskLoss:
         generator: torch.Generator,
     ) -> PerImage:
         """The loss of a grid of shares, before it is upsampled."""
-        keep = upsampled(grid, images).clamp(0, 1)
+        keep = upsampled(self.drawn(grid, generator), images).clamp(0, 1)
         shown = fill(self.infiller, images, keep, generator)
         loss = F.softplus(-question.log_odds(classifier(shown)))
         if self.inverse:
             rest = fill(self.infiller, images, 1 - keep, generator)
             loss = loss + self.inverse * F.softplus(question.log_odds(classifier(rest)))
         return loss + self.area * PENALTIES[self.penalty](grid).mean((1, 2, 3))
+
+    def drawn(self, grid: Grid, generator: torch.Generator) -> Grid:
+        """One mask for each image, with noise of its own."""
+        if not self.temperature:
+            return grid
+        drop = -grid.logit(eps=1e-6).view(1, 1, -1, grid.shape[-1])
+        return soft_keep(drop, 1, self.temperature, False, generator).view_as(grid)
+
+    def region(self, keep: Grid) -> Grid:
+        """The mask that is shown, of shares of pixels."""
+        return (keep > 0.5).to(keep) if self.temperature else keep

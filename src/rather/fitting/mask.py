@@ -49,6 +49,8 @@ class MaskRecipe:
             what pays leaves masks that keep nothing.
         area_penalty: "mean", or as published "softplus"; "bce" is what was meant there.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
+        temperature: of near-binary masks that are drawn from what the network says, without which
+            it may learn to dim the whole image; 0: its answer is the mask, as published.
         rate: learning rate.
         decay: weight decay.
     """
@@ -67,6 +69,7 @@ class MaskRecipe:
     anneal: int = 300
     area_penalty: Penalty = "mean"
     inverse: float = 0.0
+    temperature: float = 0.0
     rate: float = 2e-4
     decay: float = 0.01
 
@@ -120,11 +123,12 @@ class MaskRecipe:
 
     def loss(self, share: float = 1.0) -> MaskLoss:
         """What is minimised while so much of the price counts."""
-        return MaskLoss(self.infiller, share * self.area, self.area_penalty, self.inverse)
+        price = share * self.area
+        return MaskLoss(self.infiller, price, self.area_penalty, self.inverse, self.temperature)
 
     def shown(self, images: Images, grid: torch.Tensor) -> Images:
         """What the mask keeps, on what the infiller puts behind it."""
-        keep = upsampled(grid, images).clamp(0, 1)
+        keep = self.loss().region(upsampled(grid, images).clamp(0, 1))
         return fill(self.infiller, images, keep, stepped(0, 0))
 
     def judged(
