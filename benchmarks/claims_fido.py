@@ -1,7 +1,7 @@
 """Does FIDO gain by generative fills, and is it better than BBMP?
 
     python benchmarks/claims_fido.py [--photos 100] [--rows PATTERN] [--without] [--report]
-        [--vae FILE] [--attention FILE]
+        [--vae FILE] [--attention FILE] [--masker FILE]
 
 The claims of Chang et al., arXiv:1807.08024, on ImageNet validation photos that EfficientNet-Lite0
 answers with their label: FIDO (`Fido()`, the fast schedule) for both objectives and BBMP, with mean
@@ -9,10 +9,12 @@ colour, blur, noise, local mean, the shipped in-painter and the shipped VAE; wit
 attention where weights are given. Compactness and artefacts at equal log-odds (0, a probability of
 one half), under the method's own fill and under fills that are the same for all; saliency metric;
 box error (thresholds chosen on the other half of the photos); removal curves under the in-painter
-and the mean colour. See `claims_removal.py` for `--rows`, `--without` and how runs are resumed.
+and the mean colour. With `--masker`, the weights of a `MaskRecipe`, also an amortised mask network,
+as it is and fine-tuned. See `claims_removal.py` for `--rows` and `--without`, and how runs resume.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from claims_measures import BoxGrid, Compact, Measure, One, SaliencyGrid
@@ -22,7 +24,7 @@ from claims_work import Row
 from harness import ROOT
 
 from rather import Infiller
-from rather.explainers import Bbmp, Fido
+from rather.explainers import Bbmp, Fido, Ltx
 from rather.infiller import uses_keep
 from rather.infillers import (
     Blur,
@@ -42,6 +44,8 @@ AD_HOC: dict[str, Infiller] = {
     "local mean": LocalMean(window=15),
 }
 COMMON = ("mean colour", "in-painter")
+MASKS = ("mask network", "mask network, tuned")
+DRAWN, PRICE = 0.2, 12.0  # as the network is trained in `train_small.py`
 SEED = 0
 Objective = Literal["ssr", "sdr"]
 COMPACT = [
@@ -72,16 +76,20 @@ def generative(vae: str, attention: str) -> dict[str, Infiller]:
     return found
 
 
-def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
-    """All that is measured of one map: regions of what suffices, curves of what destroys."""
-    every = {**AD_HOC, **generative("", "")}
-    found: dict[str, Measure] = {
+def local() -> dict[str, Measure]:
+    """What is measured of every map."""
+    return {
         "boxes": BoxGrid(),
         "box": One("box", BoxError()),
         "saliency": SaliencyGrid(),
         "gini": One("gini", Concentration()),
         "variation": One("variation", TotalVariation()),
     }
+
+
+def measures(objective: Objective, fill: Infiller) -> dict[str, Measure]:
+    """All that is measured of one map: regions of what suffices, curves of what destroys."""
+    every, found = {**AD_HOC, **generative("", "")}, local()
     if objective == "ssr":
         hidden = {"own fill": fill, **{name: every[name] for name in COMMON}}
         areas = {name: KeptArea(each, "kept", areas=15, seed=SEED) for name, each in hidden.items()}
@@ -111,6 +119,15 @@ def rows(fills: Mapping[str, Infiller]) -> list[Row]:
     return found
 
 
+def masks(masker: str) -> list[Row]:
+    """A mask network that was trained once, and what it comes to when it is fine-tuned."""
+    if not masker:
+        return []
+    tuned = Ltx(masker, temperature=DRAWN, area=PRICE, seed=SEED)
+    once = replace(tuned, steps=0)
+    return [Row(name, "black", by, local()) for name, by in zip(MASKS, (once, tuned), strict=True)]
+
+
 def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
     """Generative against every ad-hoc fill, and FIDO against BBMP."""
     fills = [name.removeprefix("FIDO ssr, ") for name in numbers if name.startswith("FIDO ssr")]
@@ -131,21 +148,34 @@ def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
             flag = each.same_fill if each.same_fill == fill else ""
             one, other = f"FIDO sdr, {fill}", f"BBMP sdr, {fill}"
             found.append(compared(numbers, each, one, other, flag))
-    return found
+    return found + amortised(numbers)
 
 
-def benchmark(vae: str = "", attention: str = "") -> Benchmark:
+def amortised(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+    """FIDO against mask networks."""
+    return [
+        compared(numbers, each, f"FIDO ssr, {fill}", name, "")
+        for name in MASKS
+        if name in numbers
+        for fill in COMMON
+        for each in LOCAL
+    ]
+
+
+def benchmark(vae: str = "", attention: str = "", masker: str = "") -> Benchmark:
     """All of it, with the fills that there are weights for."""
     every = {**AD_HOC, **generative(vae, attention)}
     measured = (*COMPACT, *LOCAL, *CURVES)
     title = "Is FIDO better with a generative fill, and than BBMP? Gain, with 95 % intervals"
     beside = (Measured("Gini", "gini", lower=False),)
-    return Benchmark("claims_fido", title, rows(every), measured, beside, claims, SEED)
+    every_row = [*rows(every), *masks(masker)]
+    return Benchmark("claims_fido", title, every_row, measured, beside, claims, SEED)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--vae", default="rather-vae-v1", help="weights of VaeInpainter")
     parser.add_argument("--attention", default="", help="weights of ContextualAttention")
+    parser.add_argument("--masker", default="", help="weights of a mask network")
     options = parser.parse_args()
-    run(benchmark(options.vae, options.attention), options, ROOT / "results")
+    run(benchmark(options.vae, options.attention, options.masker), options, ROOT / "results")

@@ -22,7 +22,7 @@ from torch import Tensor
 from rather.networks.weights import located
 
 Values: TypeAlias = dict[str, float]
-WEIGHTS = re.compile(r"weights=(['\"])(.+?)\1")
+WEIGHTS = re.compile(r"weights=(['\"])([^'\"]+)\1")
 
 
 def made_by(*parts: object) -> str:
