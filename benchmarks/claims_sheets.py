@@ -1,10 +1,10 @@
 """Contact sheets of the maps that the benchmarks of claims have kept; nothing is computed.
 
-    python benchmarks/claims_sheets.py [--photos 20] [--cell 88]
+    python benchmarks/claims_sheets.py [--photos 20] [--skip 0] [--cell 88]
 
 One sheet for the -G methods, and one for each objective of FIDO and BBMP: a photo a line, with its
-boxes, and a column for every method and fill. Maps of FIDO and BBMP are probabilities less one
-half: green is kept (or dropped, to destroy), purple is not.
+boxes, and a column for every method and fill. A sheet without any map is left as it was. Maps of
+FIDO and BBMP are probabilities less one half: green is kept (or dropped, to destroy), purple is not.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def draw(
     batches: Sequence[Batch],
     classifier: str,
     cell: int,
-) -> Path:
+) -> Path | None:
     """One sheet, without rows and photos that have no map; the ledger lies beside it."""
     folder = path.parent
     ledger = Ledger(folder / "ledger" / benchmark.name, folder / f"{benchmark.name}.numbers.gz")
@@ -54,6 +54,8 @@ def draw(
         for row in rows
         if any(page.map_of(row.name, row.key(classifier)) is not None for page in pages.values())
     ]
+    if not rows:
+        return None
     names = [row.name for row in rows]
     batches = [
         batch for batch in batches if any(name in pages[batch.names[0]].rows for name in names)
@@ -71,26 +73,28 @@ def short(name: str) -> str:
     return name.replace("mean colour", "mean col.").replace("in-painter", "in-paint")
 
 
-def run(count: int, cell: int, folder: Path, engine: str = "openvino") -> list[Path]:
-    """All sheets."""
+def run(count: int, cell: int, folder: Path, engine: str = "openvino", skip: int = 0) -> list[Path]:
+    """All sheets that there are maps for."""
     classifier = judge(engine)
-    batches = list(islice(photos(classifier), count))
+    batches = list(islice(photos(classifier), skip, skip + count))
     both = fido()
     parts = {
         "claims_removal": (REMOVAL, [row for row in REMOVAL.rows if row.fill]),
         "claims_fido_ssr": (both, [row for row in both.rows if " ssr" in row.name]),
         "claims_fido_sdr": (both, [row for row in both.rows if " sdr" in row.name]),
     }
-    return [
+    made = [
         draw(folder / f"{name}.png", benchmark, rows, batches, classifier.name, cell)
         for name, (benchmark, rows) in parts.items()
     ]
+    return [path for path in made if path]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--photos", type=int, default=20, help="how many photos")
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first so many")
     parser.add_argument("--cell", type=int, default=88, help="side of a picture, in pixels")
     options = parser.parse_args()
-    for made in run(options.photos, options.cell, ROOT / "results"):
+    for made in run(options.photos, options.cell, ROOT / "results", skip=options.skip):
         print(made)

@@ -352,6 +352,7 @@ def test_sheets_show_the_maps_that_are_there(
     one, other = (bench.sheets.line(batch, rows, ledger, "tiny") for batch in photos[:2])
     assert [bool((part == 1).all()) for part in one] == [False, False, True]
     assert [bool((part == 1).all()) for part in other] == [False, True, True]
+    assert bench.sheets.draw(tmp_path / "b.png", whole, rows[:0], photos, "tiny", 24) is None
     path = bench.sheets.draw(tmp_path / "a.png", whole, rows, photos, "tiny", 24)
     with Image.open(path) as sheet:
         assert sheet.size[1] == 14 + 24  # one photo has maps
