@@ -4,7 +4,7 @@
 
 One sheet for the -G methods, and one for each objective of FIDO and BBMP: a photo a line, with its
 boxes, and a column for every method and fill. A sheet without any map is left as it was. Maps of
-FIDO and BBMP are probabilities less one half: green is kept (or dropped, to destroy), purple is not.
+FIDO and BBMP are probabilities less one half: green is kept (to destroy: dropped), purple is not.
 """
 
 import argparse
