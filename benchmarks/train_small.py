@@ -34,9 +34,17 @@ JOBS = {
     # A map of 14 x 14: the last one, of 7 x 7, is coarse. The price of ViT-B leaves nothing. Masks
     # are drawn, as it would learn to dim the image, which this classifier hardly minds.
     "ltx-efficientnet-lite0": Job(
-        MaskRecipe("efficientnet-lite0", layer="blocks.4", area=12.0, anneal=400, temperature=0.2),
+        MaskRecipe(
+            "efficientnet-lite0",
+            layer="blocks.4",
+            area=16.0,
+            anneal=300,
+            start=0.25,
+            area_penalty="square",
+            temperature=0.2,
+        ),
         photos,
-        Plan(steps=600, batch=16, warmup=50, average=0.98, held=48, validate_every=100),
+        Plan(steps=450, batch=16, warmup=25, average=0.98, held=48, validate_every=50),
         Crop(size=224),
     ),
 }

@@ -125,6 +125,8 @@ def test_prices_are_those_of_the_paper() -> None:
     assert (price >= 0.6931 + 0.5 * share).all()
     assert (price <= 0.6932 + 0.6201 * share).all()
     assert PENALTIES["bce"](torch.tensor([0.5])).item() == pytest.approx(0.6931, abs=1e-4)
+    squared = MaskLoss(Constant(0.0), 3.0, "square").share(masks.view(100, 1, 7, 7))
+    torch.testing.assert_close(squared, share**2)
 
 
 def test_the_loss_is_cross_entropy_and_area(classifier: Classifier, photos: Batch) -> None:
@@ -171,6 +173,19 @@ def test_drawn_masks_keep_as_often_as_the_shares_say() -> None:
         assert (lost.mean() > 3 * least.mean()) == worse
     with pytest.raises(ValueError, match="temperature must be at least 0"):
         MaskRecipe("any", temperature=-1.0)
+
+
+def test_the_price_of_area_rises_from_a_share_of_it(photos: Batch) -> None:
+    recipe = replace(RECIPE, anneal=4, start=0.25, area=8.0)
+    nets = recipe.networks()
+    first, risen, later = (
+        float(loss.detach())
+        for step in (0, 3, 9)
+        for _, loss in recipe.losses(nets, photos.images, torch.Generator(), step)
+    )
+    kept = float(nets["masker"](photos.images, ASKED.target).sigmoid().mean().detach())
+    assert risen - first == pytest.approx(8 * kept * 0.75 * 0.75, rel=1e-3)
+    assert later == risen
 
 
 class Survives(nn.Module):

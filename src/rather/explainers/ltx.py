@@ -51,7 +51,8 @@ class Ltx:
             largest "neg" (worst-rated first).
         enough: stop once "pos" falls below, or "neg" rises above it; None: never.
         area: price of the whole image.
-        area_penalty: "mean", or as published "softplus"; "bce" is what was meant there.
+        area_penalty: "mean"; the "square" of an image's mean; as published "softplus"; "bce", as
+            was meant there.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from the shares; 0: the shares themselves.
         layer: whose map a fresh network reads; empty: the last that answers with a feature map.

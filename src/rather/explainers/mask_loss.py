@@ -21,9 +21,10 @@ from rather.question import Question
 from rather.types import Images, PerImage
 from rather.variants import check_choice
 
-Penalty: TypeAlias = Literal["mean", "softplus", "bce"]
+Penalty: TypeAlias = Literal["mean", "square", "softplus", "bce"]
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda keep: keep,
+    "square": lambda keep: keep,  # of an image's mean, below
     "softplus": F.softplus,
     "bce": lambda keep: -torch.log1p(-keep.clamp(max=1 - 1e-6)),
 }
@@ -36,7 +37,8 @@ class MaskLoss:
     Args:
         infiller: what stands where the mask lets go.
         area: price of the whole image, against the surprise at the answer, in nats.
-        penalty: how a cell is priced: by "mean" its share, or "softplus", "bce" of it.
+        penalty: how a cell is priced: by "mean" its share, or "softplus", "bce" of it; or the image
+            by the "square" of its mean, so that the last of it is cheap, and the first dear.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from the shares, so that to dim all of the
             image gains nothing; 0: the shares are the mask.
@@ -68,7 +70,12 @@ class MaskLoss:
         if self.inverse:
             rest = fill(self.infiller, images, 1 - keep, generator)
             loss = loss + self.inverse * F.softplus(question.log_odds(classifier(rest)))
-        return loss + self.area * PENALTIES[self.penalty](grid).mean((1, 2, 3))
+        return loss + self.area * self.share(grid)
+
+    def share(self, grid: Grid) -> PerImage:
+        """How much of the whole image's price a mask costs."""
+        share = PENALTIES[self.penalty](grid).mean((1, 2, 3))
+        return share.square() if self.penalty == "square" else share
 
     def drawn(self, grid: Grid, generator: torch.Generator) -> Grid:
         """One mask for each image, with noise of its own."""

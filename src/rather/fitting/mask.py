@@ -45,9 +45,11 @@ class MaskRecipe:
             map does not depend on the question.
         infiller: what stands where the mask lets go.
         area: price of the whole image, in nats.
-        anneal: steps over which `area` rises from 0; one that counts before the network has seen
-            what pays leaves masks that keep nothing.
-        area_penalty: "mean", or as published "softplus"; "bce" is what was meant there.
+        anneal: steps over which `area` rises; one that counts before the network has seen what pays
+            leaves masks that keep nothing.
+        start: the share of `area` that it rises from.
+        area_penalty: "mean"; the "square" of an image's mean, which leaves no mask that keeps
+            nothing or all; as published "softplus"; "bce" is what was meant there.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from what the network says, without which
             it may learn to dim the whole image; 0: its answer is the mask, as published.
@@ -67,6 +69,7 @@ class MaskRecipe:
     infiller: Infiller = Constant(0.0)
     area: float = 31.0
     anneal: int = 300
+    start: float = 0.0
     area_penalty: Penalty = "mean"
     inverse: float = 0.0
     temperature: float = 0.0
@@ -102,7 +105,8 @@ class MaskRecipe:
         self, nets: Nets, given: Images | Batch, generator: torch.Generator, step: int
     ) -> Iterator[tuple[str, Loss]]:
         images, target = self.asked(given)
-        loss = self.loss(min(1.0, (step + 1) / max(self.anneal, 1)))
+        risen = min(1.0, (step + 1) / max(self.anneal, 1))
+        loss = self.loss(self.start + (1 - self.start) * risen)
         yield "masker", loss(*self.judged(nets, images, target), generator).mean()
 
     def validate(self, nets: Nets, given: Images | Batch) -> dict[str, float]:
