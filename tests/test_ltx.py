@@ -16,7 +16,7 @@ from rather.explainers.cells import upsampled
 from rather.explainers.ltx import Tune
 from rather.explainers.mask_loss import PENALTIES, MaskLoss
 from rather.explainers.survival import survival
-from rather.explainers.trunk import copied, fresh, loaded
+from rather.explainers.trunk import Trunk, copied, fresh, loaded
 from rather.fitting import Arrays, Crop, MaskRecipe, Plan, fit
 from rather.infillers import Constant
 from rather.networks.masker import MaskNet
@@ -173,6 +173,19 @@ def test_drawn_masks_keep_as_often_as_the_shares_say() -> None:
         assert (lost.mean() > 3 * least.mean()) == worse
     with pytest.raises(ValueError, match="temperature must be at least 0"):
         MaskRecipe("any", temperature=-1.0)
+
+
+def test_a_file_holds_what_its_map_is_made_of(classifier: Classifier, photos: Batch) -> None:
+    net = fresh(classifier, photos.images, layer="body.2")
+    kept = {name.removeprefix("trunk.classifier.") for name in net.state_dict()}
+    assert {name for name in kept if name.startswith("net.")} == {
+        "net.body.0.weight",
+        "net.body.0.bias",
+    }
+    whole = Trunk(copied(classifier, photos.images), "body.2")
+    with torch.no_grad():
+        torch.testing.assert_close(net.trunk(photos.images), whole(photos.images))
+    assert isinstance(classifier.net.get_submodule("head.1"), nn.Linear)  # whose copy it is
 
 
 def test_the_price_of_area_rises_from_a_share_of_it(photos: Batch) -> None:

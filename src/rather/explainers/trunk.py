@@ -90,7 +90,20 @@ def fresh(
     net.settings |= {"layer": trunk.layer, "tokens": tokens}
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(not any(part in name for part in FROZEN))
+    slim(net.trunk, images)
     return net.to(images.device).to(memory_format=torch.channels_last).eval()
+
+
+@torch.enable_grad()
+def slim(trunk: nn.Module, images: Images) -> None:
+    """Take out layers that have no part in the map, so that files need not hold them."""
+    named = {name: each for name, each in trunk.named_parameters() if each.requires_grad}
+    slopes = torch.autograd.grad(trunk(images[:1]).sum(), list(named.values()), allow_unused=True)
+    idle = {name for name, slope in zip(named, slopes, strict=True) if slope is None}
+    for path, module in list(trunk.named_modules()):
+        own = {f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)}
+        if own and own <= idle and next(module.children(), None) is None:
+            trunk.set_submodule(path, nn.Identity())
 
 
 def loaded(weights: str, classifier: Classifier, images: Images) -> MaskNet:
