@@ -38,8 +38,8 @@ class Ltx:
     """Rates pixels by how much of them a mask network keeps; above 0, more than half.
 
     Args:
-        weights: the path of a safetensors file that `MaskRecipe` made of this classifier, or the name
-            of a shipped one, "ltx-efficientnet-lite0", which is to be fine-tuned with area=16.0,
+        weights: the path of a safetensors file that `MaskRecipe` made of this classifier, or the
+            shipped "ltx-efficientnet-lite0", which is to be fine-tuned with area=16.0,
             area_penalty="square" and temperature=0.2; empty: the classifier's trunk with a head
             that knows nothing.
         infiller: what stands where the mask lets go; the network was trained with one of its own.
