@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
-from rather.explainers import Bbmp, Fido, GradCam, Occlusion
+from rather.explainers import Bbmp, Fido, GradCam, Ltx, Occlusion
 from rather.infillers import Constant
 from rather.report import colours, figures, page, sheet
 from rather.report.figures import mapped, scale_of
@@ -280,6 +280,7 @@ def test_a_page_says_that_a_mask_came_to_nothing(study: Study) -> None:
         (Fido(), -0.1): True,
         (Fido(), 0.1): False,
         (Bbmp(), 0.0): True,
+        (Ltx("any"), 0.0): True,
         (answer.explainer, -0.1): False,  # rates, and chooses nothing
     }
     for (method, most), told in masks.items():

@@ -11,7 +11,7 @@ gives what they came to; an infiller in place of black, a foil, and cheaper thin
 
 import copy
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,8 @@ class Ltx:
         tokens: how many tokens come before the grid's, where a layer answers with tokens.
         seed: of fresh heads and infillers.
     """
+
+    nothing: ClassVar[float] = -0.5  # the rating of what has no part in the region
 
     weights: str
     infiller: Infiller = Constant(0.0)
