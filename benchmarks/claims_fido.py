@@ -44,6 +44,7 @@ AD_HOC: dict[str, Infiller] = {
     "local mean": LocalMean(window=15),
 }
 COMMON = ("mean colour", "in-painter")
+MASKER = "ltx-efficientnet-lite0"
 MASKS = ("mask network", "mask network, tuned")
 # The mask network's price, as it was trained with in `train_small.py`.
 TRAINED: dict[str, Any] = {"temperature": 0.2, "area": 16.0, "area_penalty": "square"}
@@ -177,6 +178,6 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--vae", default="rather-vae-v1", help="weights of VaeInpainter")
     parser.add_argument("--attention", default="", help="weights of ContextualAttention")
-    parser.add_argument("--masker", default="ltx-efficientnet-lite0", help="of a mask network")
+    parser.add_argument("--masker", default=MASKER, help="of a mask network")
     options = parser.parse_args()
     run(benchmark(options.vae, options.attention, options.masker), options, ROOT / "results")

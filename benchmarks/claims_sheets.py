@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from claims_fido import MASKER
 from claims_fido import benchmark as fido
 from claims_ledger import Ledger
 from claims_removal import BENCHMARK as REMOVAL
@@ -67,7 +68,13 @@ def draw(
 
 def short(name: str) -> str:
     """A name that stands above a small picture."""
-    words = {"FIDO ssr, ": "F ", "FIDO sdr, ": "F ", "BBMP ssr, ": "B ", "BBMP sdr, ": "B "}
+    words = {
+        "FIDO ssr, ": "F ",
+        "FIDO sdr, ": "F ",
+        "BBMP ssr, ": "B ",
+        "BBMP sdr, ": "B ",
+        "network": "net",
+    }
     for long, brief in words.items():
         name = name.replace(long, brief)
     return name.replace("mean colour", "mean col.").replace("in-painter", "in-paint")
@@ -77,10 +84,10 @@ def run(count: int, cell: int, folder: Path, engine: str = "openvino", skip: int
     """All sheets that there are maps for."""
     classifier = judge(engine)
     batches = list(islice(photos(classifier), skip, skip + count))
-    both = fido()
+    both = fido(masker=MASKER)
     parts = {
         "claims_removal": (REMOVAL, [row for row in REMOVAL.rows if row.fill]),
-        "claims_fido_ssr": (both, [row for row in both.rows if " ssr" in row.name]),
+        "claims_fido_ssr": (both, [row for row in both.rows if " sdr" not in row.name]),
         "claims_fido_sdr": (both, [row for row in both.rows if " sdr" in row.name]),
     }
     made = [
