@@ -127,7 +127,9 @@ def masks(masker: str) -> list[Row]:
         return []
     tuned = Ltx(masker, **TRAINED, seed=SEED)
     once = replace(tuned, steps=0)
-    return [Row(name, "black", by, local()) for name, by in zip(MASKS, (once, tuned), strict=True)]
+    area = KeptArea(AD_HOC["mean colour"], "kept", areas=15, seed=SEED)
+    measured = {**local(), "compact mean colour": Compact("mean colour", area)}
+    return [Row(name, "black", by, measured) for name, by in zip(MASKS, (once, tuned), strict=True)]
 
 
 def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
