@@ -22,6 +22,7 @@ from claims_run import Benchmark, arguments, run
 from claims_verdict import Measured, Photos, compared
 from claims_work import Row
 from harness import ROOT
+from train_small import JOBS
 
 from rather import Infiller
 from rather.explainers import Bbmp, Fido, Ltx
@@ -46,8 +47,10 @@ AD_HOC: dict[str, Infiller] = {
 COMMON = ("mean colour", "in-painter")
 MASKER = "ltx-efficientnet-lite0"
 MASKS = ("mask network", "mask network, tuned")
-# The mask network's price, as it was trained with in `train_small.py`.
-TRAINED: dict[str, Any] = {"temperature": 0.2, "area": 16.0, "area_penalty": "square"}
+# What the mask network was trained for, to be fine-tuned alike.
+TRAINED: dict[str, Any] = {
+    name: getattr(JOBS[MASKER].recipe, name) for name in ("temperature", "area", "area_penalty")
+}
 SEED = 0
 Objective = Literal["ssr", "sdr"]
 COMPACT = [

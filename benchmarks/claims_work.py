@@ -44,7 +44,7 @@ class Row:
 def judge(engine: str = "openvino") -> Classifier:
     """EfficientNet-Lite0, prepared; passes with a gradient stay with torch.
 
-    The process keeps its memory from here on, as the command line's does: a fifth of the time.
+    The process keeps its memory from here on, as the command line's does: a quarter of the time.
     """
     keep_memory()
     return load("efficientnet-lite0").prepare("openvino" if engine == "openvino" else "torch")

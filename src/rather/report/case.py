@@ -35,10 +35,15 @@ def _maps(study: Study, row: int) -> Markup:
         "section",
         tag("h3", "Which parts speak for what"),
         reading,
-        tag("p", words.empty(study, row), class_="soft") if study.answer.empty[row] else together(),
+        _empty(study, row),
         tag("div", *shown, class_=row_class),
         _scale(target, foil, scale_of(study, row)),
     )
+
+
+def _empty(study: Study, row: int) -> Markup:
+    said = words.empty(study, row)
+    return tag("p", said, class_="soft") if said else together()
 
 
 def _scale(target: str, foil: str | None, scale: float) -> Markup:
