@@ -177,6 +177,8 @@ def test_drawn_masks_keep_as_often_as_the_shares_say() -> None:
         assert (lost.mean() > 3 * least.mean()) == worse
     with pytest.raises(ValueError, match="temperature must be at least 0"):
         MaskRecipe("any", temperature=-1.0)
+    with pytest.raises(ValueError, match="start is a share of `area`, from 0 to 1, but is 2"):
+        MaskRecipe("any", start=2.0)
 
 
 def test_a_file_holds_what_its_map_is_made_of(classifier: Classifier, photos: Batch) -> None:

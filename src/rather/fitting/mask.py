@@ -78,6 +78,8 @@ class MaskRecipe:
 
     def __post_init__(self) -> None:
         self.loss()
+        if not 0 <= self.start <= 1:
+            raise ValueError(f"start is a share of `area`, from 0 to 1, but is {self.start}")
 
     @classmethod
     def as_published(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
