@@ -82,6 +82,7 @@ def test_an_image_without_places_leaves_its_neighbours_theirs() -> None:
 
 
 def test_memory_is_bounded_and_the_bound_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
     guess, seen = torch.rand(1, 3, 64, 64), box(low=16, high=48)
     whole = copied(guess, seen)[0]
     monkeypatch.setattr(copying, "PAIRS", 100)

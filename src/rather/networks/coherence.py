@@ -22,7 +22,7 @@ JUMPS = (4, 2, 1, 1)
 SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
 AROUND = tuple(side for side in product((-1, 0, 1), repeat=2) if any(side))
 AGREEING = 0.02  # squared colour difference that a cell bears for each neighbour it agrees with
-NONE = 2**40  # the shift of cells that copy nothing
+NONE = 2**30  # the shift of cells that copy nothing
 
 Grid = Int[Tensor, "n rows columns"]  # a cell is called by its place in the flattened grid
 Chosen = Int[Tensor, " _"]
@@ -68,7 +68,7 @@ class Fits:
 
     def of(self, cells: Chosen, rows: Chosen) -> Costs:
         """Cost of one place for each of some cells."""
-        return (self.asked[cells] * self.offered[rows]).sum(1)
+        return self.asked.index_select(0, cells).mul_(self.offered.index_select(0, rows)).sum(1)
 
 
 def _best(asked: Tensor, offered: Tensor, bounds: Bounds) -> tuple[Costs, Chosen]:
@@ -95,20 +95,22 @@ def coherent(fits: Fits, hidden: Chosen, shown: Chosen, like: Grid, bounds: Boun
     cost, rows = fits.best(bounds)
     order = torch.arange(len(shown)).to(shown)
     row = torch.full_like(like, -1).flatten().index_copy(0, shown, order)
-    shift = torch.full_like(like, NONE).flatten().index_copy(0, hidden, shown[rows] - hidden)
+    home = hidden // like[0].numel()  # the image it lies in
+    shift = torch.full_like(like, NONE, dtype=torch.int32).flatten()
+    shift[hidden] = (shown[rows] - hidden).int()
     for jump, (down, right) in product(JUMPS, SIDES):
         grid = shift.view(like.shape)
         offer = _moved(grid, jump * down, jump * right)
         gain = AGREEING * _agreement(grid, offer)
-        told = offer.flatten()[hidden]
+        told = offer.flatten()[hidden].long()
         rows = row[(hidden + told).clamp(0, len(row) - 1)]
-        same = (hidden + told) // like[0].numel() == hidden // like[0].numel()  # image
+        same = (hidden + told) // like[0].numel() == home
         asked = (same & (rows >= 0) & (told != shift[hidden])).nonzero()[:, 0]
         price, at = fits.of(asked, rows[asked]), hidden[asked]
         better = price - gain.flatten()[at] < cost[asked]
         cost = cost.index_copy(0, asked[better], price[better])
-        shift = shift.index_copy(0, at[better], told[asked[better]])
-    owner = torch.full_like(shift, -1).index_copy(0, hidden, hidden + shift[hidden])
+        shift = shift.index_copy(0, at[better], told[asked[better]].int())
+    owner = torch.full_like(like, -1).flatten().index_copy(0, hidden, hidden + shift[hidden])
     return owner.view(like.shape)
 
 

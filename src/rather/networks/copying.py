@@ -102,13 +102,13 @@ def _blended(cells: Cells, owner: Grid, hidden: Chosen) -> Cells:
     """Mean of what the 3x3 windows over a cell copy to it, each the more the nearer its middle."""
     rows, width = owner.shape[1:]
     owners = F.pad(owner, (1, 1, 1, 1), value=-1)
-    total, weight = torch.zeros_like(cells[hidden]), torch.zeros_like(cells[hidden])
-    for (down, right), window in zip(AROUND, _windows(cells), strict=True):
+    total, told, windows = cells.new_zeros(len(hidden), cells.shape[1]), [], _windows(cells)
+    for (down, right), window in zip(AROUND, windows, strict=True):
         middle = owners[:, 1 - down :, 1 - right :][:, :rows, :width].flatten()[hidden]
-        told = (middle >= 0).to(cells.dtype)[:, None] * window
-        copy = cells[(middle + (down * width + right)).clamp(0, len(cells) - 1)]
-        total, weight = total.addcmul_(copy, told), weight.add_(told)
-    return total.div_(weight)
+        copy = cells.index_select(0, (middle + (down * width + right)).clamp(0, len(cells) - 1))
+        told.append((middle >= 0).to(cells.dtype))
+        total.addcmul_(copy.mul_(told[-1][:, None]), window)
+    return total.div_(torch.stack(told, 1) @ windows[:, 0])
 
 
 def _windows(like: Cells) -> Float[Tensor, "9 1 values"]:

@@ -50,4 +50,4 @@ def _smoothed(x: Images) -> Images:
     """Mean of the four neighbours, which at a hidden pixel is what a harmonic fill obeys."""
     y = F.pad(x, (1, 1, 1, 1), mode="replicate")
     rows = y[..., :-2, 1:-1] + y[..., 2:, 1:-1]
-    return (rows + y[..., 1:-1, :-2] + y[..., 1:-1, 2:]) / 4
+    return rows.add_(y[..., 1:-1, :-2]).add_(y[..., 1:-1, 2:]).div_(4)
