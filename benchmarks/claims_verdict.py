@@ -1,6 +1,6 @@
 """From numbers per photo to words: thresholds chosen on the other half, paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
@@ -122,12 +122,11 @@ def verdict(low: float, high: float, count: int) -> str:
 
 
 def summary(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Mean and 95 % interval of every number of every row, over the photos that all rows have.
+    """Mean and 95 % interval of every number of every row, over the photos that all rows share.
 
-    Rows without any photo are left out of the comparison, and show no numbers.
+    See `shared`; a row of fewer photos shows those that it has of them.
     """
-    there = [set(photos) for photos in numbers.values() if photos]
-    common = set.intersection(*there) if there else set()
+    common = shared(numbers.values())
     rows = []
     for name, photos in numbers.items():
         same = {photo: own for photo, own in photos.items() if photo in common}
@@ -137,6 +136,19 @@ def summary(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> list
             row[each.name] = f"{mean:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(mean) else ""
         rows.append(row)
     return rows
+
+
+def shared(rows: Iterable[Collection[str]]) -> set[str]:
+    """The photos that all rows have, but for rows with too few to decide anything, if others do.
+
+    Rows without any photo are left out.
+
+    >>> sorted(shared([["a", "b"], ["b"], []]))
+    ['b']
+    """
+    there = [set(photos) for photos in rows if photos]
+    there = [photos for photos in there if len(photos) >= ENOUGH] or there
+    return set.intersection(*there) if there else set()
 
 
 def thresholds(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> dict[str, Any]:
@@ -151,9 +163,10 @@ def thresholds(numbers: Mapping[str, Photos], measured: Sequence[Measured]) -> d
 
 
 def mean_ranks(numbers: Mapping[str, Photos], measured: Measured) -> dict[str, float]:
-    """Mean place of every row over the photos that all rows have; 1 is best."""
+    """Mean place of every row over the photos that all rows share; 1 is best."""
     columns = {row: own for row in numbers if (own := measured.of(numbers[row]))}
-    common = sorted(set.intersection(*map(set, columns.values()))) if columns else []
+    common = sorted(shared(columns.values()))
+    columns = {row: own for row, own in columns.items() if own.keys() >= set(common)}
     if not common:
         return {}
     table = np.array([[own[photo] for photo in common] for own in columns.values()])

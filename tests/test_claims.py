@@ -203,6 +203,16 @@ def test_means_are_over_the_photos_that_all_rows_have(bench: Bench) -> None:
     assert [row["m"] for row in rows] == ["1.000 [1.000, 1.000]", "2.000 [2.000, 2.000]", ""]
 
 
+def test_a_row_of_few_photos_does_not_shrink_the_others(bench: Bench) -> None:
+    rows = {"x": range(120), "y": range(20, 130), "few": range(95, 125)}
+    numbers = {row: {f"{i:03}": {"m": float(i)} for i in which} for row, which in rows.items()}
+    found = bench.verdict.summary(numbers, [bench.verdict.Measured("m", "m")])
+    assert [row["n"] for row in found] == [100, 100, 25]
+    assert found[2]["m"].startswith("107.000")
+    ranks = bench.verdict.mean_ranks(numbers, bench.verdict.Measured("m", "m"))
+    assert ranks == {"x": 1.5, "y": 1.5}
+
+
 def test_measures_agree_if_they_put_the_rows_in_one_order(bench: Bench) -> None:
     numbers = {
         row: {str(i): {"a": place + i, "b": -2.0 * place, "c": -place} for i in range(3)}
