@@ -13,6 +13,8 @@ from claims_verdict import Measured, Photos, agreement, summary, thresholds
 from claims_work import Row, data, judge, photos, work
 from harness import record, show
 
+from rather import Batch, Classifier
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -58,9 +60,14 @@ def run(benchmark: Benchmark, options: argparse.Namespace, folder: Path) -> Path
     if not options.report:
         rows = without_inpainter(benchmark.rows) if options.without else benchmark.rows
         wanted = [row for row in rows if re.search(options.rows, row.name)]
-        batches = list(islice(photos(classifier), options.skip, options.photos))
-        work(wanted, classifier, batches[::-1] if options.backwards else batches, ledger)
+        work(wanted, classifier, chosen(classifier, options), ledger)
     return report(benchmark, ledger, classifier.name, folder)
+
+
+def chosen(classifier: Classifier, options: argparse.Namespace) -> list[Batch]:
+    """The photos that the command line asks for, in its order."""
+    batches = list(islice(photos(classifier), options.skip, options.photos))
+    return batches[::-1] if options.backwards else batches
 
 
 def report(benchmark: Benchmark, ledger: Ledger, classifier: str, folder: Path) -> Path:

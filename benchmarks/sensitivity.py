@@ -17,16 +17,15 @@ import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from claims_ledger import Ledger, Page, made_by
 from claims_removal import AD_HOC, FILLS
-from claims_run import arguments, without_inpainter
+from claims_run import arguments, chosen, without_inpainter
 from claims_verdict import Photos, verdict
-from claims_work import TOGETHER, Row, data, explained, judge, make, photos
+from claims_work import TOGETHER, Row, data, explained, judge, make
 from harness import ROOT, bootstrap, record, show
 
 from rather import Batch, Classifier, Infiller
@@ -139,32 +138,34 @@ def borrow(row: Row, key: str, page: Page, name: str, other: Page) -> None:
         page.keep_map(row.name, key, heat, {"explainer": repr(row.explainer)})
 
 
-def summary(numbers: Mapping[str, Photos], rows: Grid) -> list[dict[str, Any]]:
-    """Mean similarity of every comparison, and beside that of two seeds."""
+def summary(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+    """Mean similarity of every comparison that was made, and beside that of two seeds."""
     found = []
-    for name in rows:
+    for name, photos in numbers.items():
+        if not photos:
+            continue
         method, fill, what = name.split(", ", 2)
-        row: dict[str, Any] = {"method": method, "fill": fill, "changed": what}
-        row["n"] = len(numbers[name])
+        row: dict[str, Any] = {"method": method, "fill": fill, "changed": what, "n": len(photos)}
+        seeds = numbers[f"{method}, {fill}, seed"].values()
         for kind in MEASURES:
-            mean, low, high = bootstrap([own[kind] for own in numbers[name].values()])
-            floor = bootstrap([own[kind] for own in numbers[f"{method}, {fill}, seed"].values()])
+            mean, low, high = bootstrap([own[kind] for own in photos.values()])
             row[kind] = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
-            row[f"{kind} / seeds"] = mean / floor[0]
+            floor = bootstrap([own[kind] for own in seeds])[0] if seeds else None
+            row[f"{kind} / seeds"] = mean / floor if floor else ""
         found.append(row)
     return found
 
 
 def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
-    """Are maps with the in-painter more alike, photo by photo?"""
+    """Are maps with the in-painter more alike, photo by photo? Of comparisons that were made."""
     found = []
     for change in (*CHANGES, *SINGLE):
         ad_hoc, drawn = (
             numbers[f"{change.method}, {fill}, {change.what}"]
             for fill in (AD_HOC[change.method], "in-painter")
         )
-        for kind in MEASURES:
-            both = sorted(set(ad_hoc) & set(drawn))
+        both = sorted(set(ad_hoc) & set(drawn))
+        for kind in MEASURES if both else ():
             pairs = [drawn[photo][kind] - ad_hoc[photo][kind] for photo in both]
             mean, low, high = bootstrap(pairs)
             row = {"method": change.method, "changed": change.what, "measure": kind}
@@ -180,7 +181,7 @@ def run(options: Namespace, folder: Path) -> Path:
     wanted = {name: each for name, each in rows.items() if re.search(options.rows, name)}
     if options.without:
         wanted = {name: each for name, each in wanted.items() if without_inpainter(each)}
-    batches = [] if options.report else list(islice(photos(classifier), options.photos))
+    batches = [] if options.report else chosen(classifier, options)
     lender = Ledger(folder / "ledger" / "claims_removal", folder / "claims_removal.numbers.gz")
     for first in range(0, len(batches), TOGETHER):
         group = [(batch, ledger.page(batch.names[0])) for batch in batches[first:][:TOGETHER]]
@@ -188,7 +189,7 @@ def run(options: Namespace, folder: Path) -> Path:
             compare(each, classifier, group, lender)
             print(f"{first + len(group)}/{len(batches)} {name}", flush=True)
     numbers = ledger.numbers({name: each[0].key(classifier.name) for name, each in rows.items()})
-    means = summary(numbers, rows)
+    means = summary(numbers)
     show("similarity to the base setting", means)
     settings = {
         "seed": "0 and those named",

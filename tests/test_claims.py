@@ -270,8 +270,8 @@ def small(
     """The benchmarks, on four small photos with quick methods."""
     for module in (bench.run, bench.sensitivity):
         monkeypatch.setattr(module, "judge", lambda _: tiny)
-        monkeypatch.setattr(module, "photos", lambda _: iter(photos))
         monkeypatch.setattr(module, "data", lambda count: f"{count} photos, sha256:0")
+    monkeypatch.setattr(bench.run, "photos", lambda _: iter(photos))
 
 
 def quick(row: Any) -> Any:
@@ -289,6 +289,16 @@ def quick(row: Any) -> Any:
         explainer = replace(explainer, infiller=LocalMean(3))
     measures = {name: one for name, one in row.measures.items() if "Inpainter" not in repr(one)}
     return replace(row, explainer=explainer, measures=measures)
+
+
+def test_two_runs_can_begin_at_either_end(
+    bench: Bench, small: None, tiny: Classifier, photos: list[Batch]
+) -> None:
+    asked = options(bench, photos=3)
+    asked.skip = 1
+    assert bench.run.chosen(tiny, asked) == photos[1:3]
+    asked.backwards = True
+    assert bench.run.chosen(tiny, asked) == photos[2:0:-1]
 
 
 @pytest.mark.parametrize("name", ["removal", "fido"])
