@@ -70,10 +70,15 @@ class Rounded:
 
 
 def schedules(fill: Infiller) -> dict[str, Fido]:
-    """The published one, the default, and the default on one grid."""
+    """The published one, the default, and the default on one grid.
+
+    The published map upsamples logits; the mask that was trained, and is judged here, upsamples
+    probabilities.
+    """
     plain: dict[str, Any] = {} if uses_keep(fill) else {"warmup": 8, "noise": "pixel"}
     fast = Fido(fill, **plain)  # what it comes to, under the name that older maps have
-    return {PUBLISHED: Fido.as_published(fill), FAST: fast, FLAT: replace(fast, levels=1)}
+    published = replace(Fido.as_published(fill), map_from="probability")
+    return {PUBLISHED: published, FAST: fast, FLAT: replace(fast, levels=1)}
 
 
 def main(arguments: list[str] | None = None, folder: Path = ROOT / "results") -> int:

@@ -8,7 +8,7 @@ import torch
 
 from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
 from rather.atomic import fresh, written
-from rather.explainers import IntegratedGradients, Occlusion
+from rather.explainers import Cells, IntegratedGradients, Lime, Occlusion
 from rather.infillers import Constant, Paste
 from rather.record import MANIFEST, read, write
 from rather.types import Heatmaps, Images
@@ -48,6 +48,8 @@ def check_same(one: Explanation, other: Explanation) -> None:
     assert one.cost == other.cost
     assert one.versions == other.versions
     assert one.seed == other.seed
+    assert one.notes.keys() == other.notes.keys()
+    assert all(torch.equal(values, other.notes[name]) for name, values in one.notes.items())
 
 
 def test_a_study_comes_back_equal_in_every_field(
@@ -69,6 +71,14 @@ def test_a_study_comes_back_equal_in_every_field(
         assert one.infiller == other.infiller
         for name in ("area", "keep", "images", "logits", "probability", "found"):
             assert same_tensor(getattr(one, name), getattr(other, name))
+
+
+def test_what_a_method_noted_comes_back(named: Classifier, batch: Batch, tmp_path: Path) -> None:
+    study = contrast(Lime(segmenter=Cells(2), samples=9), named, batch, ASKED)
+    found = kept(study, tmp_path)
+    assert set(found.answer.notes) == {"weighted R2 of the fit"}
+    for role, explanation in study.explanations().items():
+        check_same(found.explanations()[role], explanation)
 
 
 def test_a_record_without_regions_is_read(named: Classifier, batch: Batch, tmp_path: Path) -> None:

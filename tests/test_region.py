@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rather import Batch, Classifier, Question, explain
 from rather.cost import counting
 from rather.infillers import Constant
+from rather.metrics import KeptArea
 from rather.metrics.search import smallest_that
 from rather.region import smallest
 from rather.report import words
@@ -44,6 +45,22 @@ def test_regions_are_as_small_as_the_classifier_allows(asked: Question) -> None:
     assert (1 - removed.keep).mean((1, 2, 3)).tolist() == pytest.approx([0.71, 0.71], abs=0.011)
     assert (removed.probability <= 0.5).all()
     assert (kept.probability > 0.5).all()
+
+
+def test_the_area_of_a_region_is_that_of_its_pixels() -> None:
+    """The smallest share that is tried, 0.2 %, is less than one of a hundred pixels."""
+
+    class Dot(nn.Module):
+        def forward(self, images: Images) -> Tensor:
+            lit = images[:, 0, 0, 0]
+            return torch.stack([lit - 0.5, 0.5 - lit], 1)
+
+    dot = Classifier(Dot().eval(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    answer = explain(in_order, dot, WHITE, ASKED)
+    for kind in ("kept", "removed"):
+        assert smallest(answer, dot, kind, Constant(0.0)).area.tolist() == pytest.approx([0.01] * 2)
+        share = KeptArea(Constant(0.0), kind)(dot, answer)
+        assert share.tolist() == pytest.approx([0.01, 0.01])
 
 
 def test_a_region_that_does_not_exist_is_said() -> None:

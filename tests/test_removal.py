@@ -1,7 +1,8 @@
 """The -G methods and FIDO: closed forms, and what their specification says must hold."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
 from rather.explainers.lime import kernel
 from rather.infiller import fill
-from rather.infillers import Constant, Harmonic, KeptMean, Paste
+from rather.infillers import Constant, Harmonic, KeptMean, Noise, Paste
 from rather.types import Images, Keep
 
 ASKED = Question(torch.tensor([0, 1]), torch.tensor([1, 0]))
@@ -246,6 +247,137 @@ def test_the_loss_of_a_whole_image_is_its_price_less_its_log_odds(
     found = fido_loss(fido, linear, batch.images, ASKED, whole, samples=4)
     expected = fido.area - ASKED.log_odds(linear(batch.images))
     assert torch.allclose(found, expected, atol=1e-2)
+
+
+@dataclass(frozen=True)
+class Spy:
+    """Proposes noise, ignores the mask, and remembers what it was shown and what it answered."""
+
+    uses_keep: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = True
+    shown: list[Keep] = field(default_factory=list)
+    made: list[Images] = field(default_factory=list)
+
+    def __call__(self, images: Images, keep: Keep, generator: torch.Generator) -> Images:
+        self.shown.append(keep)
+        one = torch.rand(images.shape[1:], generator=generator)
+        self.made.append(one.expand(images.shape))
+        return self.made[-1]
+
+
+@pytest.mark.parametrize(("refresh", "calls"), [(1, 12), (2, 8)])
+def test_fido_draws_anew_for_every_mask_where_the_fill_is_random(
+    refresh: int, calls: int, linear: Classifier, batch: Batch
+) -> None:
+    spy = Spy()
+    Fido(spy, steps=3, samples=4, refresh=refresh)(linear, batch.images, ASKED)
+    assert len(spy.made) == calls
+    assert len({float(made[0, 0, 0, 0]) for made in spy.made}) == calls
+    assert all(set(keep.unique().tolist()) <= {0.0, 1.0} for keep in spy.shown)
+    assert all(not keep.requires_grad for keep in spy.shown)
+
+
+def test_masks_and_random_fills_have_nothing_in_common() -> None:
+    images = torch.full((1, 3, 64, 64), 0.5)
+    even = torch.full((1, 1, 64, 64), 0.5)
+    fido = Fido(Noise(), antithetic=False)
+    for step in (0, 7):
+        masks = fido.sampled(even, even, 2, step)
+        made = fido.proposed(images, masks, step)
+        for red in made[:, 0, 0].flatten(1):
+            for mask in masks[:, 0, 0].flatten(1):
+                assert torch.corrcoef(torch.stack([red, mask]))[0, 1].abs() < 0.06
+
+
+def test_fido_pays_nothing_at_its_first_step(linear: Classifier, batch: Batch) -> None:
+    def after(steps: int, area: float, warmup: int) -> Tensor:
+        fido = Fido(Constant(0.5), steps=steps, area=area, warmup=warmup)
+        return fido(linear, batch.images, ASKED)
+
+    assert torch.equal(after(1, 0.0, 2), after(1, 1e6, 2))
+    assert not torch.allclose(after(2, 0.0, 2), after(2, 1e6, 2))
+
+
+def test_fido_joint_keeps_what_pays_twice(linear: Classifier, batch: Batch) -> None:
+    """With one mask for both sides of a linear score, a pixel gains twice what it adds."""
+    area = 64 * 0.04
+    fido = replace(Fido.as_published(Constant(0.5), "joint"), cell=1, area=area)
+    found = explain(fido, linear, batch, ASKED).heatmaps
+    gain, price = contributions(linear, batch.images), area / 64 / 2
+    assert (gain > 2 * price).any()
+    assert found[gain > 2 * price].min() > 0.4
+    assert found[gain < price / 2].max() < -0.4
+
+
+@pytest.mark.parametrize("objective", ["ssr", "sdr"])
+def test_bbmp_finds_the_pixels_that_pay(objective: Any, linear: Classifier, batch: Batch) -> None:
+    area = 64 * 0.02
+    bbmp = Bbmp(Constant(0.5), objective, cell=1, area=area)
+    found = explain(bbmp, linear, batch, ASKED).heatmaps
+    gain, price = contributions(linear, batch.images), area / 64
+    assert found[gain > 2 * price].min() > 0.4
+    assert found[gain < price / 2].max() < -0.4
+
+
+def test_bbmp_blends_a_pixel_that_is_seen_with_what_would_stand_there_alone(
+    batch: Batch, linear: Classifier
+) -> None:
+    """The infiller alters shown pixels too, as networks do; no blend may have that in it."""
+
+    def altering(images: Images, keep: Keep, generator: torch.Generator) -> Images:
+        return torch.where(keep > 0.5, 0.9, 0.25).expand(images.shape)
+
+    seen: list[Images] = []
+    watched = Classifier(linear.net, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    watched.net.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    Bbmp(altering, cell=8, steps=2, rate=0.2, area=1e3)(watched, batch.images, ASKED)
+    assert torch.allclose(seen[1], torch.lerp(torch.tensor(0.25), batch.images, 0.8), atol=1e-5)
+
+
+def test_uncentred_rise_gives_every_pixel_the_mean_answer(linear: Classifier, batch: Batch) -> None:
+    rise = Rise(Paste(batch.images), samples=3000, cells=2, centred=False, share=0.3)
+    found = explain(rise, linear, batch, ASKED).heatmaps
+    score = ASKED.score(linear(batch.images))[:, None, None].expand(found.shape)
+    assert torch.allclose(found, score, rtol=0.15)
+
+
+def test_several_seeds_of_lime_are_averaged(linear: Classifier, batch: Batch) -> None:
+    lime = Lime(Constant(0.5), Cells(4), samples=20)
+    both = replace(lime, seeds=2)(linear, batch.images, ASKED)
+    alone = [replace(lime, seed=seed)(linear, batch.images, ASKED) for seed in (0, 1)]
+    assert not torch.allclose(alone[0], alone[1], atol=1e-3)
+    assert torch.allclose(both, (alone[0] + alone[1]) / 2, atol=1e-6)
+
+
+def test_an_explanation_tells_how_well_lime_fits(linear: Classifier, batch: Batch) -> None:
+    lime = Lime(Constant(0.5), Cells(4), samples=40)
+    found = explain(lime, linear, batch, ASKED)
+    wanted = lime.fit(linear, batch.images, ASKED).r2
+    assert torch.equal(found.notes["weighted R2 of the fit"], wanted)
+    assert not explain(Rise(samples=4), linear, batch, ASKED).notes
+
+
+@pytest.mark.parametrize("side", [19, 20, 27])
+def test_a_mask_that_rounding_lifts_above_one_is_no_error(side: int) -> None:
+    images = torch.rand(1, 3, side, side)
+    grid = torch.ones(1, 1, 28, 28)
+    assert upsampled(grid, images).max() > 1
+    method = MeaningfulPerturbation(cells=28, binary=False, jitter=0)
+    assert torch.allclose(method.hidden(images, grid, 0), images, atol=1e-5)
+
+
+def test_the_middle_of_a_masks_values_is_its_threshold_as_published() -> None:
+    method = MeaningfulPerturbation.as_published(KeptMean())
+    soft = torch.tensor([[0.6, 1.0], [0.1, 0.5]]).view(2, 1, 1, 2)
+    cut = method.cut(soft)
+    assert isinstance(cut, Tensor)
+    assert cut.flatten().tolist() == pytest.approx([0.8, 0.5])
+
+
+def test_odds_stay_finite_where_the_answer_is_sure() -> None:
+    logits = torch.tensor([[300.0, 0.0, -5.0], [0.0, 300.0, 1.0]])
+    odds = Question(torch.tensor([0, 0])).log_odds(logits)
+    assert odds.tolist() == pytest.approx([299.99, -300.0], abs=0.01)
 
 
 class Tiles(nn.Module):

@@ -12,9 +12,10 @@ from rather.batch import Batch
 from rather.classifier import Classifier
 from rather.cost import Cost, counting
 from rather.editor import Counterfactual
+from rather.notes import noting
 from rather.question import Question
 from rather.settling import settle
-from rather.types import Flags, Heatmaps, Images, Logits
+from rather.types import Flags, Heatmaps, Images, Logits, PerImage
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class Explanation:
     `classifier` and `classes` are the classifier's name and its classes' names, `cost` is what
     the whole batch cost; the seed is a field of the explainer. Where the explainer edits, as with
     `baseline=Edited(...)`, `counterfactual` is what it came to, and `settled` the explainer as it
-    ran, with the edited pixels pasted.
+    ran, with the edited pixels pasted. `notes` are numbers of the method's own, as LIME's R2.
     """
 
     batch: Batch
@@ -53,6 +54,7 @@ class Explanation:
     versions: Mapping[str, str] = field(default_factory=versions)
     settled: Explainer | None = None
     counterfactual: Counterfactual | None = None
+    notes: Mapping[str, PerImage] = field(default_factory=dict)
 
     @property
     def evidence(self) -> Heatmaps:
@@ -92,7 +94,7 @@ def explain(
     """
     images = batch.images
     check_images(images)
-    with counting(classifier) as cost:
+    with counting(classifier) as cost, noting() as notes:
         logits = classifier(images)
         asked = Question(logits.argmax(1)) if question is None else question
         asked.check(*logits.shape)
@@ -100,7 +102,7 @@ def explain(
         heatmaps = settled(classifier, images, asked)
     _check_heatmaps(heatmaps, batch, explainer)
     about = classifier.name, classifier.names, cost, versions()
-    return Explanation(batch, asked, logits, heatmaps, explainer, *about, settled, pair)
+    return Explanation(batch, asked, logits, heatmaps, explainer, *about, settled, pair, notes)
 
 
 def check_images(images: Images) -> None:

@@ -106,6 +106,7 @@ def smallest(
     area = smallest_share(tried, images, areas) * ~at_once
     rows = torch.arange(len(images), device=images.device)
     keep = kept(ranks, area, kind)
+    area = (keep if kind == "kept" else 1 - keep).mean((1, 2, 3))
     left = fills(rows, keep)
     parts = [classifier(part) for part in left.split(batch or classifier.batch)]
     return Region(kind, area, keep, left, torch.cat(parts), asked, infiller)

@@ -29,7 +29,8 @@ def build(text: str, known: Mapping[str, Any]) -> Any:
     """Build a method from a call of known names with keywords, nested at will; nothing is run.
 
     A bare name is a call without keywords. Values are literals, methods, or tuples of them; a
-    method or a string may stand first without its keyword, as in `Edited(PixelAscent())`.
+    method or a string may stand first without its keyword, as in `Edited(PixelAscent())`. A method
+    with a paper's settings has them as `Fido.as_published(objective="sdr")`.
 
     >>> from rather import explainers, infillers
     >>> known = {name: getattr(explainers, name) for name in explainers.__all__}
@@ -76,16 +77,16 @@ def _called(method: Any) -> str:
 
 def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
     match node:
-        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-            return _method(name, keywords, text, known)
+        case ast.Call(func=func, args=[], keywords=keywords):
+            return _method(func, keywords, text, known)
         case ast.Call(
-            func=ast.Name(id=name),
+            func=func,
             args=[ast.Call() | ast.Name() | ast.Constant(value=str()) as first],
             keywords=keywords,
         ):
-            return _method(name, [ast.keyword(FIRST, first), *keywords], text, known)
-        case ast.Name(id=name):
-            return _method(name, [], text, known)
+            return _method(func, [ast.keyword(FIRST, first), *keywords], text, known)
+        case ast.Name():
+            return _method(node, [], text, known)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
             return tuple(_value(part, text, known) for part in parts)
         case ast.Constant(value=value):
@@ -93,12 +94,32 @@ def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
         case _:
-            part = ast.get_source_segment(text.strip(), node)
-            raise ValueError(f"{part!r} is neither a literal nor Name(keyword=value, ...)")
+            raise _unreadable(node, text)
 
 
-def _method(name: str, keywords: list[ast.keyword], text: str, known: Mapping[str, Any]) -> Any:
-    method = known[_one_of(known, "method", name)]
+def _unreadable(node: ast.expr, text: str) -> ValueError:
+    part = ast.get_source_segment(text.strip(), node)
+    return ValueError(f"{part!r} is neither a literal nor Name(keyword=value, ...)")
+
+
+def _method(
+    func: ast.expr, keywords: list[ast.keyword], text: str, known: Mapping[str, Any]
+) -> Any:
+    match func:
+        case ast.Name(id=name):
+            return _made(name, known[_one_of(known, "method", name)], keywords, text, known)
+        case ast.Attribute(value=ast.Name(id=name), attr="as_published"):
+            published = getattr(known[_one_of(known, "method", name)], "as_published", None)
+            if published is None:
+                raise ValueError(f"{name} has no settings of a paper; leave out .as_published")
+            return _made(f"{name}.as_published", published, keywords, text, known)
+        case _:
+            raise _unreadable(func, text)
+
+
+def _made(
+    name: str, method: Any, keywords: list[ast.keyword], text: str, known: Mapping[str, Any]
+) -> Any:
     names = list(signature(method).parameters)
     chosen = {
         _one_of(names, f"field of {name}", _field(keyword, names)): _value(

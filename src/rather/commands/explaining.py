@@ -47,6 +47,7 @@ class Found:
     without: dict[str, float]
     regions: dict[str, dict[str, Any]]
     best: list[dict[str, Any]]
+    notes: dict[str, float]
     counterfactual: dict[str, Any] | None
 
 
@@ -102,6 +103,7 @@ def lines(found: list[Found], folder: Path) -> list[str]:
 def _said(one: Found) -> list[str]:
     lines = [f"{one.image}: {one.question}", f"  {one.says}"]
     lines += [f"  {one.empty}"] if one.empty else []
+    lines += [f"  {name}: {words.amount(value)}" for name, value in one.notes.items()]
     lines += [f"  {one.counterfactual['says']}"] if one.counterfactual else []
     if one.without:
         most, least = (words.percent(one.without[part]) for part in ("most", "least"))
@@ -150,6 +152,7 @@ def _found(classifier: Classifier, study: Study, row: int) -> Found:
         trials,
         {region.kind: _region(region, row) for region in study.regions},
         asking.best(classifier, answer.logits[row], 5),
+        {name: float(values[row]) for name, values in answer.notes.items()},
         _counterfactual(classifier, study, row),
     )
 

@@ -7,19 +7,20 @@ that nothing says what its removal would change, and "sdr" never leaves its star
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
-from torch import Tensor
 
 from rather.classifier import Classifier
-from rather.explainers.cells import Grid, by_images, grid_size, roughness, upsampled
+from rather.explainers.cells import Grid, bounded, by_images, grid_size, roughness, upsampled
 from rather.infiller import Infiller, fill, seeded, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
 from rather.types import Heatmaps, Images
 from rather.variants import check_batch, check_choice
+
+Objective: TypeAlias = Literal["ssr", "sdr"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Bbmp:
     nothing: ClassVar[float] = -0.5  # the rating of what has no part in the region
 
     infiller: Infiller = Inpainter()
-    objective: Literal["ssr", "sdr"] = "ssr"
+    objective: Objective = "ssr"
     cell: int = 4
     steps: int = 300
     rate: float = 0.05
@@ -61,9 +62,9 @@ class Bbmp:
             raise ValueError(f"steps={self.steps} and cell={self.cell} must be at least 1")
 
     @classmethod
-    def as_published(cls, infiller: Infiller | None = None) -> "Bbmp":
+    def as_published(cls, infiller: Infiller | None = None, objective: Objective = "ssr") -> "Bbmp":
         """Every value as published: a pixel that is kept by less than 1 counts as hidden."""
-        return cls(infiller=infiller or Inpainter(), seen_at=1.0, explore=False)
+        return cls(infiller or Inpainter(), objective, seen_at=1.0, explore=False)
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         def part(method: "Bbmp", images: Images, question: Question) -> Heatmaps:
@@ -78,13 +79,14 @@ class Bbmp:
         grid = images.new_ones(len(images), 1, *grid_size(images, self.cell)).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
         sign = 1 if self.objective == "ssr" else -1
-        beyond = self._beyond(images)
+        hidden = self._hidden(images)
         for step in track(range(self.steps), f"BBMP, {self.objective}"):
-            keep = _bounded(upsampled(grid, images))
+            keep = bounded(upsampled(grid, images))
             seen = (keep >= self.seen_at).to(images)
-            generator = seeded(self.seed, images, step)
-            hybrids = fill(self.infiller, images, keep, generator, seen)
-            score = question.log_odds(classifier(hybrids + (1 - keep) * seen * beyond))
+            hybrids = fill(self.infiller, images, keep, seeded(self.seed, images, step), seen)
+            if hidden is not None:
+                hybrids = torch.where(seen > 0, torch.lerp(hidden, images, keep), hybrids)
+            score = question.log_odds(classifier(hybrids))
             price = self.area * (keep if sign > 0 else 1 - keep).mean((1, 2, 3))
             price = price + self.smooth * roughness(keep, 2.0)
             (grid.grad,) = torch.autograd.grad((price - sign * score).sum(), grid)
@@ -94,14 +96,10 @@ class Bbmp:
                 grid.clamp_(0, 1)
         return grid.detach()
 
-    def _beyond(self, images: Images) -> Tensor:
-        """From a pixel to what would stand there if all were hidden; 0 where it is not asked."""
+    def _hidden(self, images: Images) -> Images | None:
+        """What would stand there if all were hidden; None where it is not asked."""
         if not (self.explore and uses_keep(self.infiller)):
-            return torch.zeros_like(images)
-        hidden = torch.zeros_like(images[:, :1])
-        return fill(self.infiller, images, hidden, seeded(self.seed, images)) - images
-
-
-def _bounded(keep: Grid) -> Grid:
-    """In [0, 1] in spite of rounding; torch's clamp has no slope at the ends, where masks start."""
-    return keep + (keep.clamp(0, 1) - keep).detach()
+            return None
+        return fill(
+            self.infiller, images, images.new_zeros(images[:, :1].shape), seeded(self.seed, images)
+        )

@@ -43,11 +43,22 @@ def upsampled(
     mode: Literal["bilinear", "nearest"] = "bilinear",
     corners: bool = False,
 ) -> Grid:
-    """Cells at the size of `like`, still in [0, 1] where they were."""
+    """Cells at the size of `like`; rounding may leave [0, 1] by a little, see `bounded`."""
     size = like.shape[2:]
     if mode == "nearest":
         return F.interpolate(grid, size, mode="nearest")
     return F.interpolate(grid, size, mode="bilinear", align_corners=corners)
+
+
+def bounded(keep: Grid) -> Grid:
+    """In [0, 1] in spite of rounding; torch's clamp has no slope at the ends, where masks start.
+
+    >>> keep = torch.tensor([[[[1.0000001]]]], requires_grad=True)
+    >>> made = bounded(keep)
+    >>> made.item(), torch.autograd.grad(made.sum(), keep)[0].item()
+    (1.0, 1.0)
+    """
+    return straight_through(keep, keep.clamp(0, 1))
 
 
 def roughness(grid: Grid, exponent: float) -> PerImage:

@@ -4,13 +4,12 @@ Source: Chang, Creager, Goldenberg and Duvenaud, Explaining Image Classifiers by
 Generation, ICLR 2019, arXiv:1807.08024.
 
 Differs: what is learned is a sum of grids, from fine to coarse, which comes to a better optimum in
-an eighth of the passes if the fill ignores the mask (benchmarks/schedules.py); antithetic noise;
-noise by cells and a late price under infillers that read the mask; the price of area is on the
-mean, so that it does not grow with the image; a joint objective.
+an eighth of the passes if the fill ignores the mask; antithetic noise; noise by cells and a late
+price under infillers that read the mask; the price is on the mean area; a joint objective.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -28,6 +27,8 @@ from rather.variants import check_batch, check_choice
 
 Sampled = Float[Tensor, "samples n 1 h w"]
 Proposed = Float[Tensor, "_ n 3 h w"]
+Objective: TypeAlias = Literal["ssr", "sdr", "joint"]
+APART = 49_979_687  # infillers draw from another stream than masks, or the two would be alike
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Fido:
         map_from: "probability" upsamples probabilities, as the training does; "logit" upsamples
             logits for the map, as published.
         antithetic: whether masks come in opposite pairs; needs even `samples`.
-        refresh: steps for which a proposal that depends on the mask is used again.
+        refresh: steps for which a proposal that depends on the mask, or on chance, is used again.
         tolerance: an image is done when ten steps moved its probabilities less, on average; or 0.
         batch: most variants at once; changes no result.
         seed: of masks and infillers.
@@ -63,7 +64,7 @@ class Fido:
     nothing: ClassVar[float] = -0.5  # the rating of what has no part in the region
 
     infiller: Infiller = Inpainter()
-    objective: Literal["ssr", "sdr", "joint"] = "ssr"
+    objective: Objective = "ssr"
     cell: int = 4
     levels: int = 4
     steps: int = 75
@@ -95,11 +96,7 @@ class Fido:
             raise ValueError(f"temperature must be above 0, but is {self.temperature}")
 
     @classmethod
-    def as_published(
-        cls,
-        infiller: Infiller | None = None,
-        objective: Literal["ssr", "sdr", "joint"] = "ssr",
-    ) -> "Fido":
+    def as_published(cls, infiller: Infiller | None = None, objective: Objective = "ssr") -> "Fido":
         """Every value of the published runs: 2,400 forward and backward passes an image."""
         return cls(
             infiller=infiller or Inpainter(),
@@ -113,7 +110,13 @@ class Fido:
             noise="pixel",
             map_from="logit",
             antithetic=False,
+            seed=1,
         )
+
+    @property
+    def varies(self) -> bool:
+        """Whether the infiller proposes something else for another mask, or another draw."""
+        return uses_keep(self.infiller) or stochastic(self.infiller)
 
     @property
     def grain(self) -> str:
@@ -143,7 +146,7 @@ class Fido:
             here, asked, grid = images[live], question.at(live), summed(parts)
             drop = self.dropped(grid[live], here)
             masks = self.sampled(grid[live], drop, self.samples, step)
-            if proposal is None or (uses_keep(self.infiller) and step % self.refresh == 0):
+            if proposal is None or (self.varies and step % self.refresh == 0):
                 proposal = self.proposed(here, masks.detach(), step)
             slopes = self.slopes(classifier, here, asked, masks.detach(), proposal)
             weight = min(step / self.rise, 1)
@@ -165,8 +168,7 @@ class Fido:
 
     def dropped(self, grid: Grid, images: Images) -> Grid:
         """Drop probability of every pixel."""
-        full = upsampled(grid.sigmoid(), images, corners=self.align_corners)
-        return full.clamp(1e-6, 1 - 1e-6)
+        return upsampled(grid.sigmoid(), images, corners=self.align_corners).clamp(1e-6, 1 - 1e-6)
 
     def sampled(self, grid: Grid, drop: Grid, samples: int, step: int) -> Sampled:
         """Soft keep masks; the noise is shared by all images, so that none depends on another."""
@@ -175,8 +177,8 @@ class Fido:
         masks = soft_keep(logits, samples, self.temperature, self.antithetic, generator)
         if self.grain == "pixel":
             return masks
-        flat = upsampled(masks.flatten(0, 1), drop, corners=self.align_corners)
-        return flat.view(samples, *drop.shape)
+        flat = masks.flatten(0, 1)
+        return upsampled(flat, drop, corners=self.align_corners).view(samples, *drop.shape)
 
     def price(self, drop: Grid) -> PerImage:
         """What the region costs."""
@@ -185,9 +187,9 @@ class Fido:
         return price + self.smooth * roughness(drop, 2.0) if self.smooth else price
 
     def proposed(self, images: Images, masks: Sampled, step: int) -> Proposed:
-        """The fill's proposals: one an image if it ignores the mask, else one a mask."""
-        generator = seeded(self.seed, images, step)
-        every = self.both(masks) if uses_keep(self.infiller) else torch.zeros_like(masks[:1])
+        """The fill's proposals: one an image if it never varies, else one a mask."""
+        generator = seeded(self.seed + APART, images, step)
+        every = self.both(masks) if self.varies else torch.zeros_like(masks[:1])
         at_once = 1 if stochastic(self.infiller) else self.at_once(images)  # draws differ by call
         return torch.cat([self.made(images, part, generator) for part in every.split(at_once)])
 
@@ -212,10 +214,8 @@ class Fido:
     ) -> Sampled:
         """Gradient of what the masks gain, with respect to them; at most `batch` at a time."""
         every = self.both(masks)
-        proposals = proposal.expand(len(every), -1, -1, -1, -1)
-        found = []
-        chunks = (part.split(self.at_once(images)) for part in (every, proposals))
-        for mask, made in zip(*chunks, strict=True):
+        parts, found = (every, proposal.expand(len(every), -1, -1, -1, -1)), []
+        for mask, made in zip(*(part.split(self.at_once(images)) for part in parts), strict=True):
             mask = mask.clone().requires_grad_()
             score = self.scores(classifier, images, question, mask, made)
             found.append(torch.autograd.grad(score.sum(), mask)[0])

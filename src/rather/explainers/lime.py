@@ -4,7 +4,8 @@ Source: Ribeiro, Singh and Guestrin, "Why Should I Trust You?", KDD 2016, arXiv:
 generative infiller LIME-G of Agarwal and Nguyen, ACCV 2020, arXiv:1910.04256.
 
 Differs: rows come in pairs with their complements, which share their noise; the score
-is explained, not the probability; coefficients can be averaged over seeds.
+is explained, not the probability; coefficients can be averaged over seeds; superpixels are those of
+the photo as it is, not smoothed before.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from rather.explainers.removal import Output, check_remover, removed
 from rather.explainers.segmenters import Segmenter, Slic
 from rather.infiller import Infiller, seeded
 from rather.infillers import MeanColour
+from rather.notes import note
 from rather.question import Question
 from rather.types import Heatmaps, Images, Keep, Labels, PerImage
 
@@ -85,10 +87,13 @@ class Lime:
     @classmethod
     def as_published(cls) -> "Lime":
         """Every value as published: 500 independent samples of the probability."""
-        return cls(samples=500, antithetic=False, output="probability")
+        smooth = Slic(sigma=3.0)
+        return cls(segmenter=smooth, samples=500, antithetic=False, output="probability")
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
-        return self.fit(classifier, images, question).heatmaps()
+        fit = self.fit(classifier, images, question)
+        note("weighted R2 of the fit", fit.r2)
+        return fit.heatmaps()
 
     @torch.no_grad()
     def fit(self, classifier: Classifier, images: Images, question: Question) -> LimeFit:

@@ -16,7 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rather.classifier import Classifier
-from rather.explainers.cells import Grid, by_images, roughness, straight_through, upsampled
+from rather.explainers.cells import (
+    Grid,
+    bounded,
+    by_images,
+    roughness,
+    straight_through,
+    upsampled,
+)
 from rather.explainers.circle import circle
 from rather.explainers.removal import Output, value
 from rather.infiller import Infiller, fill, seeded, uses_keep
@@ -120,7 +127,7 @@ class MeaningfulPerturbation:
     def hidden(self, images: Images, grid: Grid, step: int) -> Images:
         """The images with what the mask hides filled in, shifted by this step's jitter."""
         top, left = self.shift(step)
-        soft = upsampled(grid, images, self.upsample)
+        soft = bounded(upsampled(grid, images, self.upsample))
         keep = straight_through(soft, soft > self.cut(soft)) if self.binary else soft
         generator = seeded(self.seed, images, step)
         if self.jitter_keep:

@@ -4,7 +4,8 @@ Source: Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation
 arXiv:1806.07421.
 
 Differs: scores and masks are centred, so that a pixel which the classifier ignores gets 0 on
-average (published: every pixel gets the mean answer); any infiller stands for the published black.
+average (published: every pixel gets the mean answer); any infiller stands for the published 0 of
+normalised pixels.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from rather.classifier import Classifier
 from rather.explainers.removal import Output, check_remover, removed, value
 from rather.infiller import Infiller, seeded
-from rather.infillers import Constant, MeanColour
+from rather.infillers import MeanColour
 from rather.question import Question
 from rather.types import Heatmaps, Images, Keep, Labels
 
@@ -59,8 +60,11 @@ class Rise:
 
     @classmethod
     def as_published(cls) -> "Rise":
-        """Every value as published: black, the probability, no centring."""
-        return cls(infiller=Constant(0.0), centred=False, output="probability")
+        """Every value as published: the probability, no centring, and 0 as the network sees it.
+
+        Images are normalised before they are masked there, so that black is the mean colour.
+        """
+        return cls(infiller=MeanColour(), centred=False, output="probability")
 
     @torch.no_grad()
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:

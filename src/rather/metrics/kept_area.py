@@ -77,11 +77,17 @@ class KeptArea:
             return works
 
         above = asked.log_odds(explanation.logits) > self.log_odds
-        return smallest_share(tried, images, self.areas).where(above, torch.nan)
+        pixels = ranks[0].numel()
+        count = counted(smallest_share(tried, images, self.areas), pixels)
+        return (count / pixels).where(above, torch.nan)
+
+
+def counted(share: PerImage, size: int) -> PerImage:
+    """How many of so many pixels a share comes to; but for 0 at least one."""
+    return (share * size).round().clamp(min=1) * (share > 0)
 
 
 def kept(ranks: Ranks, share: PerImage, kind: Kind) -> Keep:
     """Masks that show, or hide, the first share of the ranking; but for 0 at least one pixel."""
-    count = (share * ranks[0].numel()).round().clamp(min=1) * (share > 0)
-    inside = ranks[:, None] < count[:, None, None, None]
+    inside = ranks[:, None] < counted(share, ranks[0].numel())[:, None, None, None]
     return (inside if kind == "kept" else ~inside).to(torch.float32)

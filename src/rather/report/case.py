@@ -22,7 +22,7 @@ def article(study: Study, row: int) -> Markup:
         _edited(study, row),
         _trials(study, row),
         _regions(study, row),
-        tag("div", _best(study, row), _making(study), class_="sides"),
+        tag("div", _best(study, row), _making(study, row), class_="sides"),
     )
 
 
@@ -161,16 +161,20 @@ def _best(study: Study, row: int) -> Markup:
     return tag("section", title, tag("table", tag("tbody", *lines)), class_="card")
 
 
-def _making(study: Study) -> Markup:
-    lines = [part for pair in _facts(study) for part in (tag("dt", pair[0]), tag("dd", pair[1]))]
+def _making(study: Study, row: int) -> Markup:
+    facts = _facts(study, row)
+    lines = [part for name, said in facts for part in (tag("dt", name), tag("dd", said))]
     title = tag("h3", "How this was made")
     return tag("section", title, tag("dl", *lines), class_="card")
 
 
-def _facts(study: Study) -> Iterator[tuple[str, str | Markup]]:
+def _facts(study: Study, row: int) -> Iterator[tuple[str, str | Markup]]:
     answer, cost = study.answer, study.cost
     yield "Classifier", answer.classifier or "without a name"
     yield "Method", tag("code", repr(answer.explainer))
+    if (as_in := words.settings(answer.explainer)) is not None:
+        yield "Settings", as_in
+    yield from ((name, words.amount(float(values[row]))) for name, values in answer.notes.items())
     infiller = study.removals[0].infiller if study.removals else infiller_of(answer.explainer)
     yield "In-fill", tag("code", repr(infiller)) if infiller is not None else "none"
     yield "Seed", "none: nothing is random" if answer.seed is None else str(answer.seed)

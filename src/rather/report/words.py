@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import MISSING, fields, is_dataclass
+from inspect import signature
 from typing import Any
 
 from rather.editor import Counterfactual
@@ -100,6 +101,27 @@ def empty(study: Study, row: int) -> str:
         "The method chose no part of the image: none is worth its price, `area`. The map shows "
         "what little each part is worth; a lower price lets it choose."
     )
+
+
+def settings(method: Any) -> str | None:
+    """Whether a method ran as its paper says; no word for a method without a paper's settings.
+
+    >>> from rather.explainers import Fido
+    >>> settings(Fido()), settings(Fido.as_published())
+    ("the library's own, not the paper's", 'as published')
+    """
+    make = getattr(type(method), "as_published", None)
+    if make is None:
+        return None
+    given = {name: getattr(method, name) for name in signature(make).parameters}
+    free = ("infiller", "seed", "batch")
+    theirs = make(**given)
+    same = all(
+        getattr(theirs, field.name) == getattr(method, field.name)
+        for field in fields(method)
+        if field.name not in free
+    )
+    return "as published" if same else "the library's own, not the paper's"
 
 
 def reading(target: str, foil: str | None) -> str:
