@@ -169,8 +169,9 @@ def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
             pairs = [drawn[photo][kind] - ad_hoc[photo][kind] for photo in both]
             mean, low, high = bootstrap(pairs)
             row = {"method": change.method, "changed": change.what, "measure": kind}
-            row |= {"n": len(both), "more alike by": mean, "low": low, "high": high}
-            found.append({**row, "verdict": verdict(low, high, len(both))})
+            count = int(np.isfinite(pairs).sum())
+            row |= {"n": count, "more alike by": mean, "low": low, "high": high}
+            found.append({**row, "verdict": verdict(low, high, count)})
     return found
 
 

@@ -76,7 +76,7 @@ def test_a_study_comes_back_equal_in_every_field(
 def test_what_a_method_noted_comes_back(named: Classifier, batch: Batch, tmp_path: Path) -> None:
     study = contrast(Lime(segmenter=Cells(2), samples=9), named, batch, ASKED)
     found = kept(study, tmp_path)
-    assert set(found.answer.notes) == {"weighted R2 of the fit"}
+    assert set(found.answer.notes) == {"weighted R2 of the fit", "share hidden at once, mean"}
     for role, explanation in study.explanations().items():
         check_same(found.explanations()[role], explanation)
 

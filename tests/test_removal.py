@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rather import Batch, Classifier, Explainer, Question, explain
-from rather.explainers import Bbmp, Cells, Fido, Lime, MeaningfulPerturbation, Rise
+from rather.explainers import Bbmp, Cells, Fido, Lime, MeaningfulPerturbation, Occlusion, Rise
 from rather.explainers.cells import straight_through, upsampled
 from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
@@ -354,7 +354,14 @@ def test_an_explanation_tells_how_well_lime_fits(linear: Classifier, batch: Batc
     found = explain(lime, linear, batch, ASKED)
     wanted = lime.fit(linear, batch.images, ASKED).r2
     assert torch.equal(found.notes["weighted R2 of the fit"], wanted)
-    assert not explain(Rise(samples=4), linear, batch, ASKED).notes
+
+
+def test_it_is_noted_how_much_is_hidden_at_once(linear: Classifier, batch: Batch) -> None:
+    found = explain(Occlusion(size=2, stride=2), linear, batch, ASKED).notes
+    assert found["share hidden at once, mean"].tolist() == pytest.approx([1 / 16, 1 / 16])
+    rise = explain(Rise(samples=400, share=0.3), linear, batch, ASKED).notes
+    assert rise["share hidden at once, mean"].tolist() == pytest.approx([0.7, 0.7], abs=0.03)
+    assert not explain(Fido(Constant(), steps=1), linear, batch, ASKED).notes
 
 
 @pytest.mark.parametrize("side", [19, 20, 27])

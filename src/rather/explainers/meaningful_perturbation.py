@@ -92,7 +92,10 @@ class MeaningfulPerturbation:
 
     @classmethod
     def as_published(cls, infiller: Infiller | None = None) -> "MeaningfulPerturbation":
-        """Every value as published; MP-G, which binarises, where the infiller reads the mask."""
+        """Every value as published; MP-G, which binarises, where the infiller reads the mask.
+
+        But for the blur, which there acts before the photo is resized, and so varies in strength.
+        """
         filled = infiller or Blur(sigma=10.0)
         return cls(
             infiller=filled,

@@ -12,6 +12,7 @@ import torch
 
 from rather.classifier import Classifier
 from rather.infiller import Infiller, filler, stochastic
+from rather.notes import note
 from rather.question import Question
 from rather.types import Images, Keep, Labels, Logits, PerImage
 from rather.variants import check_batch, check_choice, variants
@@ -68,12 +69,18 @@ def removed(
     each: int,
     label: str,
 ) -> Iterator[Removed]:
-    """Yield the values of all variants, a batch at a time; those of several draws are averaged."""
+    """Yield the values of all variants, a batch at a time; those of several draws are averaged.
+
+    It notes how much is hidden at once: an infiller may not have been trained for so much.
+    """
     draws = method.draws if stochastic(method.infiller) else 1
     fills = [filler(method.infiller, images, method.seed, draw) for draw in range(draws)]
+    hidden = torch.zeros_like(images[:, 0, 0, 0])
     for row, number in variants(images, each, method.batch or classifier.batch, label):
         keep, asked = keeps(row, number), question.at(row)
         total = torch.zeros_like(keep[:, 0, 0, 0])
         for fill in fills:
             total += value(method.output, asked, classifier(fill(row, keep)))
+        hidden.index_add_(0, row, (1 - keep.mean((1, 2, 3))).to(images))
         yield Removed(row, number, keep, total / draws)
+    note("share hidden at once, mean", hidden / each)
