@@ -333,6 +333,7 @@ def test_a_tiny_run_of_sensitivity_knows_equal_seeds(
     changes = tuple(change(method, "seed", ({"seed": 1},)) for method in bases)
     monkeypatch.setattr(bench.sensitivity, "BASES", bases)
     monkeypatch.setattr(bench.sensitivity, "CHANGES", changes)
+    monkeypatch.setattr(bench.sensitivity, "SINGLE", ())
     fills = {"mean colour": MeanColour(), "blur": Blur(), "in-painter": LocalMean(3)}
     monkeypatch.setattr(bench.sensitivity, "FILLS", fills)
     path = bench.sensitivity.run(options(bench, photos=2), tmp_path)

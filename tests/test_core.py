@@ -66,7 +66,8 @@ def test_explain_refuses_a_question_that_does_not_fit(
     [
         (torch.full((1, 3, 8, 8), 255.0), "span [255, 255]; divide 8-bit values by 255"),
         (torch.full((1, 3, 8, 8), -0.1), "span [-0.1, -0.1]"),
-        (torch.full((1, 3, 8, 8), torch.nan), "must lie in [0, 1], but span [nan, nan]"),
+        (torch.full((1, 3, 8, 8), torch.nan), "images hold NaN"),
+        (torch.rand(1, 3, 8, 8).double(), "images are torch.float64, but must be float32"),
         (torch.zeros(0, 3, 8, 8), "there is no image to explain"),
     ],
 )
@@ -201,7 +202,7 @@ def test_a_batch_needs_a_name_and_a_label_each() -> None:
 
 
 LAYERS = (
-    ("types", "view", "optional", "progress", "atomic", "memory"),
+    ("types", "view", "optional", "progress", "atomic", "memory", "notes"),
     ("question", "batch", "networks", "variants"),
     ("classifier",),
     ("infiller", "editor", "cost", "folding", "settling"),

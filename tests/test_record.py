@@ -1,5 +1,6 @@
 """What is written comes back, and what is damaged says so."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -229,6 +230,44 @@ def test_only_a_record_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
     with fresh(tmp_path, force=True) as partial:
         (partial / "new").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_link_is_followed_and_a_partial_of_the_same_process_is_no_hindrance(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "real")
+    with fresh(tmp_path / "link") as one, fresh(tmp_path / "deep" / "other") as other:
+        assert one != other
+        (one / MANIFEST).write_text("1")
+        (other / MANIFEST).write_text("1")
+    with fresh(tmp_path / "link", force=True) as partial, fresh(tmp_path / "new") as _:
+        (partial / MANIFEST).write_text("2")
+    assert (tmp_path / "deep" / "real" / MANIFEST).read_text() == "2"
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["other", "real"]
+
+
+def test_a_whole_result_is_kept_though_another_came_first(tmp_path: Path) -> None:
+    def late() -> None:
+        with fresh(tmp_path / "out") as partial:
+            (partial / MANIFEST).write_text("late")
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "notes").write_text("of another")
+
+    with pytest.raises(OSError, match="is in the way; the result is whole") as raised:
+        late()
+    (kept,) = (path for path in tmp_path.iterdir() if path.name.startswith(".out.partial-"))
+    assert (kept / MANIFEST).read_text() == "late"
+    assert str(kept) in str(raised.value)
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"no room left for .*out"),
+        fresh(tmp_path / "out"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_replaced_folder_survives_a_failure(tmp_path: Path) -> None:

@@ -7,6 +7,31 @@ import torch
 from rather.types import Boxes, Images, Labels, Regions
 
 
+def check_images(images: Images) -> None:
+    """Raise a `ValueError` unless there are images, float32, RGB, finite and in [0, 1]."""
+    if not isinstance(images, torch.Tensor):
+        raise ValueError(
+            f"images are a tensor (n, 3, height, width), not a {type(images).__name__}"
+        )
+    if images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(
+            f"images must be (n, 3, height, width), but are {tuple(images.shape)}; repeat a grey "
+            "channel three times, and put channels second"
+        )
+    if not len(images):
+        raise ValueError("there is no image to explain; give at least one")
+    if images.dtype != torch.float32:
+        raise ValueError(f"images are {images.dtype}, but must be float32; call images.float()")
+    low, high = images.aminmax()
+    if low.isnan():
+        raise ValueError("images hold NaN; replace it, by torch.nan_to_num for instance")
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"images must lie in [0, 1], but span [{low:.3g}, {high:.3g}]; divide 8-bit values by "
+            "255, and leave the normalisation to the Classifier"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Images as a dataset hands them out, with what is known about them; label -1: unknown.

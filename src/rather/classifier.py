@@ -74,8 +74,22 @@ class Classifier(nn.Module):
     def forward(self, images: Images) -> Logits:
         wanted = torch.is_grad_enabled() and images.requires_grad
         if self.without_gradient is not None and not wanted:
-            return self.without_gradient(images)
-        return self.through_net(images)
+            return self._named(self.without_gradient(images))
+        logits = self._named(self.through_net(images))
+        if wanted and not logits.requires_grad:
+            raise ValueError(
+                f"{self.name} passes no gradient back to the image (torch.no_grad() inside?), "
+                "which this method needs; take one that only asks: Occlusion, Lime, Rise"
+            )
+        return logits
+
+    def _named(self, logits: Logits) -> Logits:
+        if self.names and len(self.names) != logits.shape[1]:
+            raise ValueError(
+                f"{self.name} has {len(self.names)} names for {logits.shape[1]} classes; give one "
+                "each (a single logit z counts as two classes: not, and is)"
+            )
+        return logits
 
     def through_net(self, images: Images) -> Logits:
         """The answer of the network itself, with all its hooks and gradients."""
@@ -103,6 +117,10 @@ class Classifier(nn.Module):
         from rather.engine import prepared
 
         return prepared(self, engine, batch)
+
+    def check_mode(self) -> None:
+        """Raise a `ValueError` if any part of the network is in training mode by now."""
+        _check_mode(any(module.training for module in self.net.modules()))
 
     @property
     def device(self) -> torch.device:

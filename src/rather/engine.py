@@ -100,7 +100,7 @@ def _answer(classifier: Classifier, images: Images) -> Logits:
 def _slope(classifier: Classifier, images: Images, question: Question) -> Tensor | None:
     try:
         return gradient(classifier, images, question)
-    except RuntimeError:  # it has no gradient
+    except (RuntimeError, ValueError):  # it has no gradient
         return None
 
 

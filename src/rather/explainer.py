@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from rather.batch import Batch
+from rather.batch import Batch, check_images
 from rather.classifier import Classifier
 from rather.cost import Cost, counting
 from rather.editor import Counterfactual
@@ -94,6 +94,7 @@ def explain(
     """
     images = batch.images
     check_images(images)
+    classifier.check_mode()
     with counting(classifier) as cost, noting() as notes:
         logits = classifier(images)
         asked = Question(logits.argmax(1)) if question is None else question
@@ -103,18 +104,6 @@ def explain(
     _check_heatmaps(heatmaps, batch, explainer)
     about = classifier.name, classifier.names, cost, versions()
     return Explanation(batch, asked, logits, heatmaps, explainer, *about, settled, pair, notes)
-
-
-def check_images(images: Images) -> None:
-    """Raise a `ValueError` unless the images are finite and lie in [0, 1]."""
-    if not len(images):
-        raise ValueError("there is no image to explain; give at least one")
-    low, high = images.aminmax()
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"images must lie in [0, 1], but span [{low:.3g}, {high:.3g}]; divide 8-bit values by "
-            "255, and leave the normalisation to the Classifier"
-        )
 
 
 def _check_heatmaps(heatmaps: Heatmaps, batch: Batch, explainer: Explainer) -> None:

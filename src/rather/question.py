@@ -68,6 +68,11 @@ class Question:
         for word, labels in (("target", self.target), ("foil", self.foil)):
             if labels is None:
                 continue
+            if not isinstance(labels, torch.Tensor) or labels.dim() != 1 or _no_labels(labels):
+                raise ValueError(
+                    f"{word} is {labels!r}, but must be a tensor of integers, one per image, such "
+                    "as torch.tensor([281])"
+                )
             if len(labels) != images:
                 raise ValueError(f"{len(labels)} {word} labels for {images} images; give one each")
             wrong = labels[(labels < 0) | (labels >= classes)]
@@ -76,6 +81,16 @@ class Question:
                     f"{word} {int(wrong[0])} is no class of this classifier: it knows {classes}, "
                     f"numbered 0 to {classes - 1}"
                 )
+        if self.foil is not None and (self.target == self.foil).any():
+            row = int((self.target == self.foil).nonzero()[0, 0])
+            raise ValueError(
+                f"target and foil of image {row} are both {int(self.target[row])}; ask for two "
+                "classes that differ"
+            )
+
+
+def _no_labels(labels: Labels) -> bool:
+    return labels.is_floating_point() or labels.dtype == torch.bool
 
 
 def _at(values: Logits, label: Labels) -> PerImage:

@@ -10,6 +10,7 @@ import torch
 from rather.batch import Batch
 from rather.catalogue import EDITORS, EXPLAINERS, INFILLERS, METHODS
 from rather.classifier import Classifier
+from rather.commands import options
 from rather.data.classes import resolve
 from rather.data.photos import Photos
 from rather.editor import Editor
@@ -22,6 +23,7 @@ from rather.types import Labels
 from rather.view import View
 
 RUNNER_UP = "runner-up"
+AT = 224  # pixels that the default method is meant for
 
 
 def classifier(
@@ -61,8 +63,28 @@ def photos(paths: Sequence[Path], of: Classifier) -> Photos:
 
 def failures(found: Photos) -> list[tuple[str, str]]:
     """Files that were tried in vain; what folders hold besides photos does not count."""
-    skipped = set(found.skipped())
-    return [failed for failed in found.failed if failed not in skipped]
+    return [failed for failed in found.failed if failed not in set(found.left_out)]
+
+
+def suited(method: Explainer, view: View) -> Explainer:
+    """The default method with squares of the same share of the image as at 224 pixels."""
+    if method != build(options.BY, METHODS) or view.crop == AT:
+        return method
+    size, stride = (max(1, round(view.crop * side / AT)) for side in (48, 16))
+    return cast(Explainer, changed(method, size=size, stride=stride))
+
+
+def differing(
+    of: Classifier, batch: Batch, target: str | None, foil: str | None
+) -> tuple[Batch | None, list[tuple[str, str]]]:
+    """The photos whose answer is not the foil itself, where the answer is asked about; the rest."""
+    if target is not None or foil is None or foil == RUNNER_UP:
+        return batch, []
+    same = of(batch.images).argmax(1) == resolve(foil, of)
+    reason = f"its answer is {foil!r}, the foil; give --target to ask about it"
+    failed = [(batch.names[row], reason) for row in same.nonzero()[:, 0].tolist()]
+    rest = (~same).nonzero()[:, 0]
+    return (batch.at(rest) if len(rest) else None), failed
 
 
 def on(device: torch.device, batch: Batch) -> Batch:

@@ -74,6 +74,12 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
                 raise
             say(f"rather: {_line(error)}")
             code = ERROR
+        except (RuntimeError, TypeError, LookupError, AttributeError) as error:  # not foreseen
+            if debug.get():
+                raise
+            kind = type(error).__name__
+            say(f"rather: {kind}: {_line(error)} (`rather --debug ...` shows where)")
+            code = ERROR
         raise typer.Exit(code)
 
     return run

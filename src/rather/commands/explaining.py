@@ -56,7 +56,8 @@ def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found
     found: list[Found] = []
     hybrids: list[HybridCurves] = []
     with fresh(folder, force) as partial:
-        record.write(_studies(ask, track(photos, "photos"), found, hybrids), partial)
+        failed, batches = photos.failed, track(photos, "photos")
+        record.write(_studies(ask, batches, found, hybrids, failed), partial)
         if not found:
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
@@ -115,13 +116,21 @@ def _said(one: Found) -> list[str]:
 
 
 def _studies(
-    ask: Ask, batches: Iterable[Batch], found: list[Found], hybrids: list[HybridCurves]
+    ask: Ask,
+    batches: Iterable[Batch],
+    found: list[Found],
+    hybrids: list[HybridCurves],
+    failed: list[tuple[str, str]],
 ) -> Iterator[Study]:
     for batch in batches:
-        here = asking.on(ask.classifier.device, batch)
+        whole = asking.on(ask.classifier.device, batch)
+        here, same = asking.differing(ask.classifier, whole, ask.target, ask.foil)
+        failed += same
+        if here is None:
+            continue
         question = asking.question(ask.classifier, here, ask.target, ask.foil)
         study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
-        found += [_found(ask.classifier, study, row) for row in range(len(batch.names))]
+        found += [_found(ask.classifier, study, row) for row in range(len(here.names))]
         shown = sum(len(each.score) for each in hybrids)
         if study.answer.counterfactual is not None and shown < SHOWN:
             hybrids.append(Hybrids()(ask.classifier, study.answer))

@@ -52,7 +52,10 @@ Size: TypeAlias = Annotated[
     typer.Option(min=8, help="Side of the square that is looked at; by default as it was trained."),
 ]
 Share: TypeAlias = Annotated[
-    float, typer.Option(help="Share of the image that the report removes to test the answer.")
+    float,
+    typer.Option(
+        min=0.001, max=0.999, help="Share of the image that the report removes to test the answer."
+    ),
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
 Json: TypeAlias = Annotated[

@@ -5,7 +5,6 @@ cannot be read is named in a warning, and its successor takes its place.
 """
 
 import hashlib
-import io
 import os
 import warnings
 import zipfile
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from rather.data.photo import read
 from rather.types import Images
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".gif"})
@@ -126,8 +126,8 @@ def shuffled(count: int, seed: int, number: int) -> int:
 def read_or_warn(root: str, name: str) -> Image.Image | None:
     """Decode one picture to RGB; one that cannot be read is named in a warning."""
     try:
-        file = Path(root, name) if Path(root).is_dir() else io.BytesIO(archive(root).read(name))
-        return Image.open(file).convert("RGB")
+        file = Path(root, name) if Path(root).is_dir() else archive(root).read(name)
+        return read(file, f"{root}/{name}")
     except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
         warnings.warn(f"skipped {root}/{name}, which cannot be read: {error}", stacklevel=2)
         return None

@@ -21,7 +21,7 @@ class Photos:
 
     Folders are searched with all that is below them, in the order of names. Each photo is called by
     the stem of its file, or by its path below the folder where stems collide. While it is iterated,
-    `failed` gathers (path, reason) of what cannot be read.
+    `failed` gathers (path, reason) of what cannot be read, `left_out` of what was not tried.
 
     Args:
         paths: files and folders; a file is tried whatever its name ends in.
@@ -33,6 +33,7 @@ class Photos:
     view: View
     batch: int = 16
     failed: list[tuple[str, str]] = field(default_factory=list, init=False, compare=False)
+    left_out: list[tuple[str, str]] = field(default_factory=list, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -43,8 +44,8 @@ class Photos:
         return -(-len(self.files()) // self.batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        self.failed.clear()
-        self.failed.extend(self.skipped())
+        self.left_out[:] = self.skipped()
+        self.failed[:] = self.left_out
         readable: list[tuple[torch.Tensor, str]] = []
         for path, name in self.files().items():
             readable += self._looked_at(path, name)

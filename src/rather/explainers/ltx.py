@@ -43,7 +43,8 @@ class Ltx:
             area_penalty="square" and temperature=0.2; empty: the classifier's trunk with a head
             that knows nothing.
         infiller: what stands where the mask lets go; the network was trained with one of its own.
-        steps: of fine-tuning, the last of which only looks; 0 takes the network as it is.
+        steps: of fine-tuning, the last of which only looks; 0 takes the network as it is, whose
+            mask is that of its answer, whatever the question.
         rates: step size of AdamW at the first step, and at the others.
         decay: weight decay.
         tune: "all" of the network, its "head", or "logits": the coarse mask itself, which is

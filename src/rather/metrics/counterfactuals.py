@@ -72,6 +72,11 @@ class TransferValidity:
     def __call__(self, classifier: Classifier, result: Counterfactual) -> PerImage:
         judge = load(self.judge) if isinstance(self.judge, str) else self.judge
         logits = answers(judge, result.edited.to(judge.device))
+        if logits.shape[1] != result.after.shape[1]:
+            raise ValueError(
+                f"the judge {judge.name} knows {logits.shape[1]} classes, the classifier "
+                f"{result.after.shape[1]}; take a judge of the same classes"
+            )
         return (logits.argmax(1).to(result.target) == result.target).float()
 
 

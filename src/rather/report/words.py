@@ -150,6 +150,9 @@ def flipped(pair: Counterfactual, row: int, classes: tuple[str, ...]) -> str:
     wanted, chances = int(pair.target[row]), pair.after[row].softmax(0)
     best = int(chances.argmax())
     sure = percent(float(chances[best]))
+    if int(pair.before[row].argmax()) == wanted:
+        still = "is still" if bool(pair.flipped[row]) else "is no longer"
+        return f"It was {called(classes, wanted)} before the edit, and {still}."
     if bool(pair.flipped[row]):
         return f"The edit flips the answer to {called(classes, best)} ({sure})."
     return (
