@@ -25,7 +25,7 @@ METHODS = {
     "Lime": "Lime()",
     "Fido": "Fido()",
     "Fido, mean colour": "Fido(MeanColour())",
-    "mask network": "Ltx()",
+    "mask network": "Ltx('ltx-efficientnet-lite0')",
 }
 
 
