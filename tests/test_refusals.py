@@ -98,13 +98,13 @@ def test_a_judge_knows_the_same_classes(linear: Classifier, batch: Batch) -> Non
 
 
 def test_the_default_method_suits_small_views() -> None:
-    usual = asking.explainer(options.BY)
-    assert asking.suited(usual, View()) == usual
-    small = asking.suited(usual, View(28, 28))
+    usual = asking.explainer(options.BY, seed=3)
+    assert asking.suited(usual, options.BY, View()) == usual
+    small = asking.suited(usual, options.BY, View(28, 28))
     assert isinstance(small, Occlusion)
-    assert (small.size, small.stride) == (6, 2)
+    assert (small.size, small.stride, small.seed) == (6, 2, 3)
     own = Occlusion(size=8, stride=8)
-    assert asking.suited(own, View(28, 28)) == own
+    assert asking.suited(own, "Occlusion(size=8, stride=8)", View(28, 28)) == own
 
 
 def test_photos_that_answer_the_foil_do_not_end_a_folder(linear: Classifier, batch: Batch) -> None:

@@ -63,12 +63,13 @@ def photos(paths: Sequence[Path], of: Classifier) -> Photos:
 
 def failures(found: Photos) -> list[tuple[str, str]]:
     """Files that were tried in vain; what folders hold besides photos does not count."""
-    return [failed for failed in found.failed if failed not in set(found.left_out)]
+    left_out = set(found.left_out)
+    return [failed for failed in found.failed if failed not in left_out]
 
 
-def suited(method: Explainer, view: View) -> Explainer:
+def suited(method: Explainer, by: str, view: View) -> Explainer:
     """The default method with squares of the same share of the image as at 224 pixels."""
-    if method != build(options.BY, METHODS) or view.crop == AT:
+    if by != options.BY or view.crop == AT:
         return method
     size, stride = (max(1, round(view.crop * side / AT)) for side in (48, 16))
     return cast(Explainer, changed(method, size=size, stride=stride))

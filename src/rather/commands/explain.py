@@ -37,7 +37,7 @@ def explain(
             by, infiller=infiller and asking.infiller(infiller), seed=seed, batch=batch
         )
         asked = asking.classifier(classifier, device, engine, size)
-        method = asking.suited(method, asked.view)
+        method = asking.suited(method, by, asked.view)
         photos = asking.photos(images, asked)
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force)
