@@ -1,13 +1,18 @@
 """Files and folders that are there as a whole, or not at all."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from filelock import FileLock, Timeout
+
+UNFINISHED, TASK = ".unfinished", "rather-task.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -23,11 +28,7 @@ def fresh(folder: Path, force: bool = False, mark: str = "manifest.json") -> Gen
     Raises:
         FileExistsError: something of that name is there already.
     """
-    replaced = folder.exists() and force and (folder / mark).exists()
-    if folder.exists() and not replaced:
-        why = f"holds no {mark}, so it is not replaced" if force else "exists already"
-        way = "move it away" if force else "replace it with --force (force=True)"
-        raise FileExistsError(f"{folder} {why}; choose another name, or {way}")
+    _check_free(folder, force, mark)
     folder = folder.resolve()  # where a link leads to
     partial, old = _aside(folder, "partial"), _aside(folder, "old")
     _made(partial, folder)
@@ -43,6 +44,93 @@ def fresh(folder: Path, force: bool = False, mark: str = "manifest.json") -> Gen
         shutil.rmtree(partial, ignore_errors=True)
         raise
     _into_place(partial, folder, old, force and (folder / mark).exists())
+
+
+@contextmanager
+def resumed(folder: Path, task: Mapping[str, Any], force: bool = False) -> Generator[Path]:
+    """As `fresh`, but work that stops is kept beside `folder`, for the same task to go on with.
+
+    What is kept stands in `<folder>.unfinished`, where `rather-task.json` says whose it is, which
+    does not come into the result. Nothing is kept where nothing else had been written.
+
+    Args:
+        folder: what it shall be called.
+        task: what is done, with everything that the result depends on, as JSON.
+        force: take the place of an earlier record, and of unfinished work of another task.
+
+    Raises:
+        FileExistsError: something of that name is there already, or unfinished work of another
+            task, or another run is at it.
+    """
+    _check_free(folder, force, "manifest.json")
+    folder = folder.resolve()
+    partial = folder.with_name(folder.name + UNFINISHED)
+    with _alone(partial, folder):
+        _begun(partial, folder, json.dumps(task, indent=1, sort_keys=True), force)
+        try:
+            yield partial
+        except BaseException as error:
+            said = _stopped(error, partial, folder)
+            if said is None:
+                raise
+            raise said from error
+        (partial / TASK).unlink()
+        _into_place(partial, folder, _aside(folder, "old"), force and folder.exists())
+
+
+def _check_free(folder: Path, force: bool, mark: str) -> None:
+    if folder.exists() and not (force and (folder / mark).exists()):
+        why = f"holds no {mark}, so it is not replaced" if force else "exists already"
+        way = "move it away" if force else "replace it with --force (force=True)"
+        raise FileExistsError(f"{folder} {why}; choose another name, or {way}")
+
+
+@contextmanager
+def _alone(partial: Path, folder: Path) -> Generator[None]:
+    """Keep every other run out."""
+    lock = FileLock(partial.with_name(f".{partial.name}.lock"), blocking=False)
+    with _naming(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise FileExistsError(
+                f"another run is at work in {partial}; wait for it, or choose another name"
+            ) from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _begun(partial: Path, folder: Path, task: str, force: bool) -> None:
+    """Make the folder, or check that what is there is the same task's."""
+    there = partial / TASK
+    if partial.exists() and (not there.exists() or there.read_text(encoding="utf-8") != task):
+        if not (force and there.exists()):
+            raise FileExistsError(
+                f"{partial} holds unfinished work of another task ({TASK} says which); finish "
+                "that, choose another name, or throw it away with --force (force=True)"
+            )
+        shutil.rmtree(partial)
+    if not partial.exists():
+        _made(partial, folder)
+        written(there, task.encode())
+
+
+def _stopped(error: BaseException, partial: Path, folder: Path) -> BaseException | None:
+    """What to raise in its place, with the way on; nothing is kept where nothing was done."""
+    kept = any(path.name != TASK for path in partial.iterdir())
+    if not kept:
+        shutil.rmtree(partial)
+    if isinstance(error, KeyboardInterrupt) and kept:
+        said = f"; what is done is kept in {partial}, and the same again goes on"
+        return KeyboardInterrupt(said)
+    if isinstance(error, OSError) and error.errno in FULL:
+        said = f"no room left for {folder}; free some, and run the same again"
+        return OSError(error.errno, said)
+    return None
 
 
 def _into_place(partial: Path, folder: Path, old: Path, replace: bool) -> None:
@@ -66,9 +154,18 @@ def _aside(path: Path, what: str) -> Path:
 
 
 def _made(partial: Path, folder: Path) -> None:
-    try:
+    with _naming(folder):
         partial.mkdir(parents=True)
+
+
+@contextmanager
+def _naming(folder: Path) -> Generator[None]:
+    """Let what the system refuses be said of the folder that was asked for."""
+    try:
+        yield
     except OSError as error:
+        if error.errno is None:  # our own words
+            raise
         raise OSError(error.errno, error.strerror, str(folder)) from error
 
 

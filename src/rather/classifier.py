@@ -1,5 +1,6 @@
 """The one place that knows how a network wants its input."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -145,6 +146,16 @@ def logits_of(answer: Any) -> Logits:
         raise ValueError(f"the network answered {answer.dtype}, such as labels; logits are floats")
     logits = (answer[:, None] if answer.dim() == 1 else answer).float()
     return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def digest(classifier: Classifier) -> str:
+    """SHA-256 of the weights and of the normalisation, by their names."""
+    found = hashlib.sha256()
+    for name, value in classifier.state_dict().items():
+        array = value.detach().cpu().contiguous()
+        found.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
+        found.update(array.view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def gradient(

@@ -63,8 +63,8 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
         try:
             code = command(*args, **options)
             sys.stdout.flush()
-        except KeyboardInterrupt:
-            say("rather: interrupted")
+        except KeyboardInterrupt as stop:
+            say(f"rather: interrupted{stop}")
             code = INTERRUPTED
         except BrokenPipeError:  # the reader has seen enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,22 +1,27 @@
 """What `rather explain` and `rather demo` do once the words are understood."""
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from rather import record
-from rather.atomic import fresh
+from rather.atomic import resumed
 from rather.batch import Batch
-from rather.classifier import Classifier
+from rather.classifier import Classifier, digest
 from rather.commands import asking
 from rather.data.photos import Photos
-from rather.explainer import Explainer
+from rather.explainer import Explainer, Explanation, versions
 from rather.metrics.hybrids import HybridCurves, Hybrids
 from rather.progress import track
 from rather.region import Region
 from rather.report import figures, gallery, page, words
+from rather.settling import rebuilt
 from rather.study import Study, contrast
 
 GALLERY, SHOWN = "gallery.html", 40  # images that the gallery shows at most
@@ -52,20 +57,38 @@ class Found:
 
 
 def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found]:
-    """Write record, figures and page into a folder, all or nothing."""
+    """Write record, figures and page into a folder, all or nothing; the same call goes on."""
     found: list[Found] = []
     hybrids: list[HybridCurves] = []
-    with fresh(folder, force) as partial:
-        failed, batches = photos.failed, track(photos, "photos")
-        record.write(_studies(ask, batches, found, hybrids, failed), partial)
+    about = task(ask)
+    with resumed(folder, about, force) as partial:
+        parts = record.Parts(partial)
+        for study in _studies(ask, photos, parts):
+            found += [
+                _found(ask.classifier, study, row) for row in range(len(study.answer.batch.names))
+            ]
+            shown = sum(len(each.score) for each in hybrids)
+            if study.answer.counterfactual is not None and shown < SHOWN:
+                hybrids.append(Hybrids()(ask.classifier, _on(ask.classifier.device, study.answer)))
         if not found:
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
-        draw(record.read(partial), partial / "figures")
-        (partial / "report.html").write_text(page(record.read(partial)), encoding="utf-8")
+        shutil.rmtree(partial / "figures", ignore_errors=True)  # of a run that stopped
+        draw(parts, partial / "figures")
+        (partial / "report.html").write_text(page(parts), encoding="utf-8")
         if hybrids:
             (partial / GALLERY).write_text(gallery(hybrids), encoding="utf-8")
+        parts.finish(about)
     return found
+
+
+def task(ask: Ask) -> dict[str, Any]:
+    """All that an explanation depends on, but for the photos."""
+    of = ask.classifier
+    classifier = {"name": of.name, "weights": digest(of), "view": repr(of.view)}
+    asked = {"target": ask.target, "foil": ask.foil, "share": ask.share}
+    by = {"explainer": repr(ask.explainer), "versions": dict(versions())}
+    return {"classifier": classifier | {"engine": of.engine}, **asked, **by}
 
 
 def draw(studies: Iterable[Study], folder: Path) -> None:
@@ -115,26 +138,24 @@ def _said(one: Found) -> list[str]:
     return lines + [f"  {part['says']}" for part in one.regions.values()]
 
 
-def _studies(
-    ask: Ask,
-    batches: Iterable[Batch],
-    found: list[Found],
-    hybrids: list[HybridCurves],
-    failed: list[tuple[str, str]],
-) -> Iterator[Study]:
-    for batch in batches:
+def _studies(ask: Ask, photos: Photos, parts: record.Parts) -> Iterator[Study]:
+    """The study of every batch; what an earlier run left is not made again."""
+    for batch in track(photos, "photos"):
         whole = asking.on(ask.classifier.device, batch)
         here, same = asking.differing(ask.classifier, whole, ask.target, ask.foil)
-        failed += same
-        if here is None:
-            continue
-        question = asking.question(ask.classifier, here, ask.target, ask.foil)
-        study = contrast(ask.explainer, ask.classifier, here, question, share=ask.share)
-        found += [_found(ask.classifier, study, row) for row in range(len(here.names))]
-        shown = sum(len(each.score) for each in hybrids)
-        if study.answer.counterfactual is not None and shown < SHOWN:
-            hybrids.append(Hybrids()(ask.classifier, study.answer))
-        yield study
+        photos.failed.extend(same)
+        if here is not None:
+            yield parts.made(here, lambda here=here: _study(ask, here))
+
+
+def _study(ask: Ask, batch: Batch) -> Study:
+    question = asking.question(ask.classifier, batch, ask.target, ask.foil)
+    return contrast(ask.explainer, ask.classifier, batch, question, share=ask.share)
+
+
+def _on(device: torch.device, answer: Explanation) -> Explanation:
+    """An explanation, which may have come from disk, on a device."""
+    return rebuilt(answer, lambda part: part.to(device) if isinstance(part, Tensor) else part)
 
 
 def _region(region: Region, row: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -10,9 +10,17 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from rather.atomic import TASK
 from rather.batch import Batch
 from rather.data.photo import look, read
 from rather.view import View
+
+MARKS: tuple[frozenset[str], ...] = (
+    frozenset({"manifest.json", "report.html"}),
+    frozenset({"edits.json", "sheet.png"}),
+    frozenset({TASK}),
+)
+OURS = "a result of rather, not photos; give the folder itself to read what is in it"
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,10 @@ def _below(root: Path) -> Iterator[tuple[Path, Path, str]]:
         return
     closed: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=closed.append):
+        if Path(folder) != root and _ours(files):
+            folders.clear()
+            yield Path(folder), Path(folder).relative_to(root), OURS
+            continue
         hidden = sorted(name for name in folders if name.startswith("."))
         folders[:] = sorted(set(folders) - set(hidden))
         for name in sorted([*hidden, *files]):
@@ -88,6 +100,12 @@ def _below(root: Path) -> Iterator[tuple[Path, Path, str]]:
             yield path, path.relative_to(root), _why_not(path)
     for error in closed:
         yield Path(error.filename), Path(error.filename), f"cannot be opened: {error.strerror}"
+
+
+def _ours(files: Iterable[str]) -> bool:
+    """Whether these are the files of a result, finished or not, of `rather explain` or `edit`."""
+    there = set(files)
+    return any(marks <= there for marks in MARKS)
 
 
 def _why_not(path: Path) -> str:
