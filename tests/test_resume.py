@@ -14,8 +14,7 @@ from torch import nn
 from rather import Batch, Classifier, atomic, record
 from rather.classifier import digest
 from rather.cli import main
-from rather.commands import asking, explaining
-from rather.data.photos import Photos
+from rather.commands import explaining
 from rather.study import Study
 from rather.view import View
 
@@ -66,12 +65,11 @@ def explain(monkeypatch: pytest.MonkeyPatch) -> Explain:
     plain = explaining.contrast
 
     def run(counted: Counted, *words: str, out: str = "out") -> int:
-        monkeypatch.setattr(asking, "photos", lambda paths, of: Photos(paths, of.view, batch=1))
         counted.plain = plain
         monkeypatch.setattr(explaining, "contrast", counted)
         by = () if "--by" in words else ("--by", "Occlusion(size=8, stride=8)")
-        fixed = ("--classifier", "test_resume:toy", "--device", "cpu", "--out", out, *by)
-        return main(["explain", "photos", *fixed, *words])
+        fixed = ("--classifier", "test_resume:toy", "--device", "cpu", "--out", out, "--batch", "1")
+        return main(["explain", "photos", *fixed, *by, *words])
 
     return run
 

@@ -18,6 +18,7 @@ from rather.infiller import Infiller, filler
 from rather.metrics.curve import rank
 from rather.question import Question
 from rather.region import Kind, Region, smallest
+from rather.together import together
 from rather.types import Images, Keep, Labels, Logits
 
 Part: TypeAlias = Literal["most", "least", "rest"]
@@ -96,17 +97,21 @@ def contrast(
             the image further from a photo.
         regions: whether the smallest regions are found, for some 100 passes more an image.
     """
-    answer = explain(explainer, classifier, batch, question)
+    questions = [] if question is None else [question, *sides_of(question)]
+    with together(questions):
+        answer = explain(explainer, classifier, batch, question)
+        sides = [explain(answer.ran, classifier, batch, side) for side in questions[1:]]
+    alone = [replace(side, explainer=explainer) for side in sides]
     settled = answer.ran
     fills = infiller_of(settled) if infiller is None else infiller
     removals = tuple(_removals(answer, classifier, fills, share))
     found = tuple(_regions(answer, classifier, fills)) if regions else ()
-    target, foil = answer.question.target, answer.question.foil
-    if foil is None:
-        return Study(answer, removals=removals, regions=found)
-    sides = [explain(settled, classifier, batch, Question(side)) for side in (target, foil)]
-    alone = [replace(side, explainer=explainer) for side in sides]
     return Study(answer, *alone, removals=removals, regions=found)
+
+
+def sides_of(question: Question) -> list[Question]:
+    """Why its target, and why its foil, alone; nothing where there is no foil."""
+    return [] if question.foil is None else [Question(question.target), Question(question.foil)]
 
 
 def infiller_of(explainer: Explainer) -> Infiller | None:

@@ -56,9 +56,9 @@ def place(device: str) -> torch.device:
         raise ValueError(f"--device {device} is of no use here: {reason}; try cpu") from error
 
 
-def photos(paths: Sequence[Path], of: Classifier) -> Photos:
-    """The photos as the classifier looks at them."""
-    return Photos(paths, of.view, of.batch)
+def photos(paths: Sequence[Path], of: Classifier, at_once: int | None = None) -> Photos:
+    """The photos as the classifier looks at them; never more at once than it is fastest with."""
+    return Photos(paths, of.view, min(at_once or of.batch, of.batch))
 
 
 def failures(found: Photos) -> list[tuple[str, str]]:

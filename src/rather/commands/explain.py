@@ -38,7 +38,7 @@ def explain(
         )
         asked = asking.classifier(classifier, device, engine, size)
         method = asking.suited(method, by, asked.view)
-        photos = asking.photos(images, asked)
+        photos = asking.photos(images, asked, batch)
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force)
     failed = asking.failures(photos)

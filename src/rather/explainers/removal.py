@@ -4,7 +4,7 @@ What `Occlusion`, `Lime` and `Rise` share; they differ in which pixels go and in
 Source: the common interface of Agarwal and Nguyen, ACCV 2020, arXiv:1910.04256.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -14,6 +14,7 @@ from rather.classifier import Classifier
 from rather.infiller import Infiller, filler, stochastic
 from rather.notes import note
 from rather.question import Question
+from rather.together import Values, asked_with
 from rather.types import Images, Keep, Labels, Logits, PerImage
 from rather.variants import check_batch, check_choice, variants
 
@@ -71,16 +72,37 @@ def removed(
 ) -> Iterator[Removed]:
     """Yield the values of all variants, a batch at a time; those of several draws are averaged.
 
-    It notes how much is hidden at once: an infiller may not have been trained for so much.
+    What variants keep must not depend on the question: those asked `together` share the passes. It
+    notes how much is hidden at once: an infiller may not have been trained for so much.
     """
-    draws = method.draws if stochastic(method.infiller) else 1
-    fills = [filler(method.infiller, images, method.seed, draw) for draw in range(draws)]
+    asked, key = asked_with(question), (repr(method), id(classifier), each)
+    mine, known = asked.index(question), asked.values(key, images)
+    ask = None if known is not None else _asking(method, classifier, images, asked.questions)
+    values = images.new_zeros(len(asked.questions), len(images) * each) if known is None else known
     hidden = torch.zeros_like(images[:, 0, 0, 0])
     for row, number in variants(images, each, method.batch or classifier.batch, label):
-        keep, asked = keeps(row, number), question.at(row)
-        total = torch.zeros_like(keep[:, 0, 0, 0])
-        for fill in fills:
-            total += value(method.output, asked, classifier(fill(row, keep)))
+        keep, place = keeps(row, number), row * each + number
+        if ask is not None:
+            values[:, place] = ask(row, keep)
         hidden.index_add_(0, row, (1 - keep.mean((1, 2, 3))).to(images))
-        yield Removed(row, number, keep, total / draws)
+        yield Removed(row, number, keep, values[mine, place])
+    asked.keep(key, images, values)
     note("share hidden at once, mean", hidden / each)
+
+
+def _asking(
+    method: Remover, classifier: Classifier, images: Images, questions: Sequence[Question]
+) -> Callable[[Labels, Keep], Values]:
+    """What every question makes of chosen rows with parts filled in, averaged over the draws."""
+    draws = method.draws if stochastic(method.infiller) else 1
+    fills = [filler(method.infiller, images, method.seed, draw) for draw in range(draws)]
+
+    def ask(row: Labels, keep: Keep) -> Values:
+        answers = [classifier(fill(row, keep)) for fill in fills]
+        values = [
+            torch.stack([value(method.output, question.at(row), logits) for logits in answers])
+            for question in questions
+        ]
+        return torch.stack(values).sum(1) / draws
+
+    return ask
