@@ -57,8 +57,8 @@ def place(device: str) -> torch.device:
 
 
 def photos(paths: Sequence[Path], of: Classifier, at_once: int | None = None) -> Photos:
-    """The photos as the classifier looks at them; never more at once than it is fastest with."""
-    return Photos(paths, of.view, min(at_once or of.batch, of.batch))
+    """The photos as the classifier looks at them, by default as many as it is fastest with."""
+    return Photos(paths, of.view, at_once or of.batch)
 
 
 def failures(found: Photos) -> list[tuple[str, str]]:

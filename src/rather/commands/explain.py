@@ -8,6 +8,7 @@ import typer
 from rather.commands import options
 from rather.commands.console import bar, emit, guarded, named, out
 
+FEW = 4  # a part, which is shown and kept once it is whole, has that share of the best batch
 Out = Annotated[Path, typer.Option(help="Folder for the record, the figures and report.html.")]
 
 
@@ -38,7 +39,8 @@ def explain(
         )
         asked = asking.classifier(classifier, device, engine, size)
         method = asking.suited(method, by, asked.view)
-        photos = asking.photos(images, asked, batch)
+        few = max(1, asked.batch // FEW)
+        photos = asking.photos(images, asked, min(batch or few, few))
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force)
     failed = asking.failures(photos)
