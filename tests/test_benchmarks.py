@@ -264,3 +264,37 @@ def test_committed_results_say_what_made_them(name: str) -> None:
     assert {"seed", "data"} <= set(found["settings"])
     assert {"rather", "torch", "python"} <= set(found["versions"])
     assert found["rows"]
+
+
+def test_waiting_times_are_told_against_the_bar(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    bench = importlib.import_module("command_line")
+    waits = {"Occlusion()": [1.0, 9.0, 2.0], "Lime()": [70.0, 80.0, 10.0]}
+
+    def taken(by: str, _: Path, rounds: int) -> list[argparse.Namespace]:
+        return [argparse.Namespace(wall=seconds) for seconds in waits[by][:rounds]]
+
+    monkeypatch.setattr(bench, "taken", taken)
+    assert bench.main(["--rounds", "3", "--rows", "Occlusion|Lime"], tmp_path) == 0
+    rows = json.loads((tmp_path / "command_line.json").read_text("utf-8"))["rows"]
+    assert [(row["seconds"], row["least"], row["most"]) for row in rows] == [
+        (2, 1, 9),
+        (70, 10, 80),
+    ]
+    assert [row["verdict"] for row in rows] == ["passes 60 s", "MISSES 60 s"]
+
+
+def test_what_is_waited_for_is_a_command_as_users_type_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    bench = importlib.import_module("command_line")
+    heard: list[list[str]] = []
+    monkeypatch.setattr(bench.subprocess, "run", lambda words, **_: heard.append(words))
+    assert len(bench.taken("Fido()", tmp_path / "cat.png", 2)) == 2
+    assert len(heard) == 2
+    assert heard[0][1:3] == ["explain", str(tmp_path / "cat.png")]
+    assert heard[0][heard[0].index("--by") + 1] == "Fido()"
+    assert "--force" in heard[0]

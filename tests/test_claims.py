@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rather import Batch, Classifier, Explainer, Infiller, Question, explain
-from rather.explainers import Bbmp, Fido, Lime, Ltx, MeaningfulPerturbation, Occlusion
+from rather.explainers import Bbmp, Fido, Lime, Ltx, MeaningfulPerturbation, Occlusion, Rise
 from rather.explainers.segmenters import Cells
 from rather.infillers import Blur, ColourNoise, Constant, LocalMean, MeanColour
 from rather.metrics import KeptArea
@@ -35,6 +35,7 @@ class Bench:
         self.fido: ModuleType = importlib.import_module("claims_fido")
         self.sensitivity: ModuleType = importlib.import_module("sensitivity")
         self.sheets = importlib.import_module("claims_sheets")
+        self.contact: ModuleType = importlib.import_module("contact_sheets")
         self.pages = importlib.import_module("claims_pages")
 
 
@@ -268,7 +269,7 @@ def small(
     bench: Bench, tiny: Classifier, photos: list[Batch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The benchmarks, on four small photos with quick methods."""
-    for module in (bench.run, bench.sensitivity):
+    for module in (bench.run, bench.sensitivity, bench.contact):
         monkeypatch.setattr(module, "judge", lambda _: tiny)
         monkeypatch.setattr(module, "data", lambda count: f"{count} photos, sha256:0")
     monkeypatch.setattr(bench.run, "photos", lambda _: iter(photos))
@@ -281,6 +282,8 @@ def quick(row: Any) -> Any:
         explainer = replace(explainer, samples=8, segmenter=Cells(4))
     elif isinstance(explainer, Occlusion):
         explainer = replace(explainer, size=8, stride=8)
+    elif isinstance(explainer, Rise):
+        explainer = replace(explainer, samples=8)
     elif isinstance(explainer, MeaningfulPerturbation | Bbmp | Fido):
         explainer = replace(explainer, steps=2)
     elif isinstance(explainer, Ltx):
@@ -361,6 +364,24 @@ def test_sensitivity_borrows_the_maps_of_the_base(
         bench.sensitivity.borrow(each, each.key("tiny"), page, name, lender)
     assert page.map_of(base.name, key) is not None
     assert page.map_of(other.name, other.key("tiny")) is None
+
+
+def test_contact_sheets_are_made_once_and_shown(
+    bench: Bench, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.contact, "ROWS", [quick(row) for row in bench.contact.ROWS])
+    path = bench.contact.run(options(bench, photos=2, cell=32, rows="RISE|joint, blur"), tmp_path)
+    found = json.loads(path.read_text("utf-8"))
+    counts = {row["row"]: row["n"] for row in found["rows"]}
+    assert counts["RISE, in-painter"] == counts["FIDO joint, blur"] == 2
+    assert counts.get("FIDO joint, noise", 0) == 0
+    with Image.open(tmp_path / "contact_sheets.png") as sheet:
+        assert sheet.width >= 4 * 32  # the photo, and three rows that there are maps of
+    maps = list((tmp_path / "ledger").rglob("*.npz"))
+    assert len(maps) == 6
+    before = [path.stat().st_mtime_ns for path in maps]
+    bench.contact.run(options(bench, photos=2, cell=32, rows="RISE|joint, blur"), tmp_path)
+    assert [path.stat().st_mtime_ns for path in maps] == before
 
 
 def test_sheets_show_the_maps_that_are_there(
