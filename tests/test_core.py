@@ -202,8 +202,8 @@ def test_a_batch_needs_a_name_and_a_label_each() -> None:
 
 
 LAYERS = (
-    ("types", "view", "optional", "progress", "atomic", "memory", "notes"),
-    ("question", "batch", "networks", "variants"),
+    ("types", "view", "optional", "progress", "atomic", "memory", "notes", "hints"),
+    ("question", "batch", "networks", "variants", "together"),
     ("classifier",),
     ("infiller", "editor", "cost", "folding", "settling"),
     ("explainer", "metric", "engine", "openvino_engine"),

@@ -1,5 +1,6 @@
 """The learned in-painter: its network, its weights on disk, and its place among the infillers."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from rather import fill
+from rather.explainers import Occlusion
+from rather.infillers import Blur, Cached
 from rather.infillers.learned import Inpainter
 from rather.networks import weights
 from rather.networks.inpainter import FourierUNet
@@ -192,3 +195,26 @@ def test_the_shipped_weights_are_small_and_beat_the_guess() -> None:
     keep = (torch.rand(1, 1, 64, 64, generator=generator()) < 0.3).float()
     made = fill(Inpainter(), stripes, keep, generator())
     assert (made - stripes).abs().mean() < 0.8 * (pull_push(stripes, keep) - stripes).abs().mean()
+
+
+def test_a_cache_on_disk_knows_a_file_that_was_trained_anew(path: str, tmp_path: Path) -> None:
+    images, cached = torch.rand(1, 3, 48, 48), Cached(Inpainter(path), str(tmp_path / "cache"))
+    keep = half(images)
+    before = cached(images, keep, generator())
+    assert torch.equal(cached(images, keep, generator()), before)
+    net = noisy_net()
+    with torch.no_grad():
+        next(net.parameters()).mul_(2)
+    Path(path).write_bytes(weights.packed(net, {"recipe": "Mine()"}))
+    again = Cached(Inpainter(path), str(tmp_path / "cache"))
+    now = again(images, keep, generator())
+    assert torch.equal(now, Inpainter(path)(images, keep, generator()))
+    assert not torch.equal(now, before)
+
+
+def test_the_files_that_a_method_names_are_found_at_any_depth(path: str) -> None:
+    inner = Inpainter(path)
+    (found,) = weights.fingerprints(Occlusion(Cached(inner))).items()
+    assert found == (path, hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    assert set(weights.fingerprints((inner, Inpainter()))) == {path, Inpainter().weights}
+    assert weights.fingerprints((Inpainter("nowhere"), Blur(), 3)) == {}

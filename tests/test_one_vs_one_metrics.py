@@ -164,6 +164,33 @@ def test_layers_stand_in_the_order_in_which_they_run(deep: Classifier, batch: Ba
         )
 
 
+class Attentive(nn.Module):
+    """Attention as torch has it, which keeps its input weights to itself and calls no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(images).flatten(2).mT
+        return self.head(self.attention(tokens, tokens, tokens)[0].mean(1))
+
+
+def test_attention_of_torch_is_randomised_with_its_projections(batch: Batch) -> None:
+    of = Classifier(Attentive().eval())
+    assert layers(of, batch.images) == ["patches", "attention", "head"]
+    assert untouched(of, batch.images) == []
+    before = copy.deepcopy(of.net.state_dict())
+    _, second, _ = Mprt("independent").randomised(of, batch.images)
+    now = second.net.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(now[name], value)}
+    assert changed == {"attention.in_proj_weight", "attention.out_proj.weight"} | {
+        name for name in changed if name.endswith("bias")
+    }
+
+
 @pytest.mark.parametrize("order", ["top_down", "bottom_up", "independent"])
 def test_layers_are_randomised_one_after_another(
     order: Any, deep: Classifier, batch: Batch

@@ -1,5 +1,7 @@
 """What cannot be explained is refused in words, wherever it comes in."""
 
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from rather import Batch, Classifier, Question, edit, explain
+from rather import Batch, Classifier, Question, edit, explain, hints
+from rather.catalogue import METHODS
 from rather.commands import asking, options
 from rather.data.folder import read_or_warn
 from rather.data.photo import read
@@ -24,6 +27,7 @@ from rather.explainers import (
 )
 from rather.metrics import TransferValidity
 from rather.report import words
+from rather.spec import build
 from rather.types import Images
 from rather.view import View
 
@@ -131,3 +135,36 @@ def test_training_sees_pictures_as_explaining_does(tmp_path: Path) -> None:
         assert seen is not None
         assert np.array_equal(np.asarray(seen), np.asarray(read(path)))
     assert read(tmp_path / "turned.jpg").size == (40, 64)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("Rise(samples=50.0)", "samples of Rise is a whole number, not 50.0"),
+        ("Lime(samples='many')", "samples of Lime is a whole number, not 'many'"),
+        ("Occlusion(size=True)", "size of Occlusion is a whole number, not True"),
+        ("Occlusion(infiller=3)", "infiller of Occlusion is of the kind Infiller, not 3"),
+        ("Occlusion(batch='all')", "batch of Occlusion is a whole number or None, not 'all'"),
+        ("Fido(objective='srs')", "objective of Fido is 'ssr' or 'sdr' or 'joint', not 'srs'"),
+        ("Fido(antithetic=1)", "antithetic of Fido is True or False, not 1"),
+        ("MeanColour(colour=1)", "no field of MeanColour is called 'colour'"),
+        ("Constant(value='red')", "value of Constant is a number or several values in brackets"),
+        ("Fido.as_published(objective=2)", "objective of Fido.as_published is 'ssr' or"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(call: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        build(call, METHODS)
+
+
+def test_the_defaults_of_every_method_fit_their_own_types() -> None:
+    told = 0
+    for name, method in METHODS.items():
+        chosen = {
+            field.name: field.default
+            for field in fields(method)
+            if field.init and field.default is not MISSING
+        }
+        hints.check(name, method, chosen)
+        told += len(chosen)
+    assert told > 200

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from rather.hints import check
+
 FIRST = ""  # the keyword of what stands first without one
 
 
@@ -127,6 +129,7 @@ def _made(
         )
         for keyword in keywords
     }
+    check(name, method, chosen)
     try:
         return method(**chosen)
     except TypeError as error:

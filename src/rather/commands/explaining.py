@@ -18,6 +18,7 @@ from rather.commands import asking
 from rather.data.photos import Photos
 from rather.explainer import Explainer, Explanation, versions
 from rather.metrics.hybrids import HybridCurves, Hybrids
+from rather.networks.weights import fingerprints
 from rather.progress import track
 from rather.region import Region
 from rather.report import figures, gallery, page, words
@@ -87,7 +88,8 @@ def task(ask: Ask) -> dict[str, Any]:
     of = ask.classifier
     classifier = {"name": of.name, "weights": digest(of), "view": repr(of.view)}
     asked = {"target": ask.target, "foil": ask.foil, "share": ask.share}
-    by = {"explainer": repr(ask.explainer), "versions": dict(versions())}
+    files = fingerprints(ask.explainer)
+    by = {"explainer": repr(ask.explainer), "files": files, "versions": dict(versions())}
     return {"classifier": classifier | {"engine": of.engine}, **asked, **by}
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rather.infiller import Infiller, reads_hidden, stochastic, uses_keep
+from rather.networks.weights import fingerprints
 from rather.types import Images, Keep
 
 Entry = dict[str, Tensor]  # the proposal, and the generator's state after it
@@ -23,9 +24,10 @@ Entry = dict[str, Tensor]  # the proposal, and the generator's state after it
 class Cached:
     """Answers from memory, or from disk, what it was asked before; the fill is the same without it.
 
-    The key is a hash of the in-fill's `repr`, the pixels it may look at, the hole and the state of
-    the generator; a generator is left as the in-fill would have left it. An in-fill that does not
-    depend on the hole is passed through, since callers make its proposal once an image anyway.
+    The key is a hash of the in-fill's `repr` and weights files, the pixels it may look at, the hole
+    and the state of the generator; a generator is left as the in-fill would have left it. An
+    in-fill that does not depend on the hole is passed through, since callers make its proposal once
+    an image anyway.
 
     Args:
         infiller: what is asked.
@@ -81,7 +83,8 @@ class Cached:
 
     def _keys(self, images: Images, keep: Keep, generator: torch.Generator) -> list[str]:
         state = generator.get_state().numpy().tobytes() if self._drawn else b""
-        common = hashlib.sha256(repr(self.infiller).encode() + state)
+        told = f"{self.infiller!r} {fingerprints(self.infiller)}"
+        common = hashlib.sha256(told.encode() + state)
         visible = images if self.reads_hidden else images.where(keep > 0.5, 0.5)
         return [_key(common.copy(), *pair) for pair in zip(visible, keep, strict=True)]
 

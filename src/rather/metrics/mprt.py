@@ -88,8 +88,7 @@ class Mprt:
             copied = duplicate(classifier if self.order == "independent" else copied)
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed + number)
-                begin: Any = copied.net.get_submodule(name)
-                begin.reset_parameters()
+                restart(copied.net.get_submodule(name))
             yield copied
 
     def rerun(self, classifier: Classifier, explanation: Explanation) -> Heatmaps:
@@ -139,7 +138,23 @@ def untouched(classifier: Classifier, images: Images) -> list[str]:
 
 def can_reset(module: nn.Module) -> bool:
     """Whether it is a layer of its own that knows how to begin."""
-    return callable(getattr(module, "reset_parameters", None)) and bool(module.state_dict())
+    own = next(module.parameters(recurse=False), None) is not None
+    public = hasattr(module, "reset_parameters") and bool(module.state_dict())
+    return beginning(module) is not None and (public or own)
+
+
+def beginning(module: nn.Module) -> Callable[[], object] | None:
+    """What initialises it; attention of torch has it under a private name."""
+    found = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
+    return found if callable(found) else None
+
+
+def restart(module: nn.Module) -> None:
+    """Initialise a layer and what lies in it, such as a projection that attention calls itself."""
+    for part in module.modules():
+        begin = beginning(part)
+        if begin is not None:
+            begin()
 
 
 def duplicate(classifier: Classifier) -> Classifier:

@@ -4,8 +4,10 @@ Nothing is ever unpickled. A shipped name, such as `rather-inpainter-v2`, stands
 the package.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -50,6 +52,21 @@ def located(weights: str) -> Path:
     )
 
 
+def fingerprints(method: Any) -> dict[str, str]:
+    """SHA-256 of every weights file that a method names in a field `weights`, at any depth.
+
+    A file that is written anew under its name is another one; the name alone does not say so.
+    """
+    if isinstance(method, tuple):
+        return {name: one for part in method for name, one in fingerprints(part).items()}
+    if not is_dataclass(method) or isinstance(method, type):
+        return {}
+    values = {field.name: getattr(method, field.name) for field in fields(method) if field.init}
+    found = {name: one for part in values.values() for name, one in fingerprints(part).items()}
+    weights = values.get("weights")
+    return found | _fingerprint(weights) if isinstance(weights, str) else found
+
+
 def read(path: Path) -> tuple[dict[str, Tensor], Card]:
     """Read tensors and model card; the network is not built."""
     try:
@@ -76,6 +93,20 @@ def packed(net: nn.Module, card: Card, half: bool = False) -> bytes:
     full = {**card, "network": name, "settings": getattr(net, "settings", {})}
     tensors = {key: _stored(value, half) for key, value in net.state_dict().items()}
     return pack(tensors, {"card": json.dumps(full)})
+
+
+def _fingerprint(weights: str) -> dict[str, str]:
+    try:
+        path = located(weights)
+    except ValueError:  # no file of ours: from a hub, or none at all
+        return {}
+    return {weights: _sha256(str(path), path.stat().st_mtime_ns)}
+
+
+@lru_cache(64)
+def _sha256(path: str, changed: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache(8)
