@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rather.classifier import Classifier, gradient
 from rather.folding import Pair, find, fold
+from rather.lean import lean
 from rather.question import Question
 from rather.types import Images, Logits
 
@@ -114,6 +115,9 @@ def _in_torch(classifier: Classifier, check: Check) -> tuple[Classifier, tuple[s
     if not check.same_gradient(faster):
         faster = copy.deepcopy(classifier).requires_grad_(False)
     done = (f"{len(faster.folded)} of {len(found)} batch norms folded",) if found else ()
+    undo = lean(faster.net)
+    if not check.passes(faster):
+        undo()
     faster.net.to(memory_format=torch.channels_last)
     if check.passes(faster):
         return faster, (*done, "channels last")

@@ -51,15 +51,22 @@ def fill(
     tensor([[1.0000, 0.5000]])
     """
     _check(keep, images, "keep")
-    with torch.no_grad():
-        shown = (keep > 0.5 if seen is None else seen > 0.5).to(images)
-        proposal = infiller(
-            images if reads_hidden(infiller) else torch.where(shown > 0, images, 0.5),
-            shown,
-            generator,
-        )
-        _check(proposal, images, f"the proposal of {infiller}")
+    proposal = propose(infiller, images, keep if seen is None else seen, generator)
     return torch.lerp(proposal, images, keep)
+
+
+@torch.no_grad()
+def propose(infiller: Infiller, images: Images, seen: Keep, generator: torch.Generator) -> Images:
+    """What the infiller would put everywhere, if it is shown the pixels where `seen` is above 0.5.
+
+    Raises:
+        ValueError: the proposal has the wrong shape, or leaves [0, 1].
+    """
+    shown = (seen > 0.5).to(images)
+    visible = images if reads_hidden(infiller) else torch.where(shown > 0, images, 0.5)
+    proposal = infiller(visible, shown, generator)
+    _check(proposal, images, f"the proposal of {infiller}")
+    return proposal
 
 
 def filler(
@@ -97,6 +104,11 @@ def reads_hidden(infiller: Infiller) -> bool:
 def uses_keep(infiller: Infiller) -> bool:
     """Whether its proposal depends on which pixels are kept."""
     return bool(getattr(infiller, "uses_keep", True))
+
+
+def lasting(infiller: Infiller) -> bool:
+    """Whether its one proposal for an image serves every mask and every draw."""
+    return not (uses_keep(infiller) or stochastic(infiller))
 
 
 def stochastic(infiller: Infiller) -> bool:

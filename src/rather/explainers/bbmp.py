@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, bounded, by_images, grid_size, roughness, upsampled
-from rather.infiller import Infiller, fill, seeded, uses_keep
+from rather.infiller import Infiller, lasting, propose, seeded, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
@@ -79,11 +80,12 @@ class Bbmp:
         grid = images.new_ones(len(images), 1, *grid_size(images, self.cell)).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
         sign = 1 if self.objective == "ssr" else -1
-        hidden = self._hidden(images)
+        hidden, made = self._hidden(images), self._once(images)
         for step in track(range(self.steps), f"BBMP, {self.objective}"):
             keep = bounded(upsampled(grid, images))
             seen = (keep >= self.seen_at).to(images)
-            hybrids = fill(self.infiller, images, keep, seeded(self.seed, images, step), seen)
+            proposal = self._proposed(images, seen, step) if made is None else made
+            hybrids = torch.lerp(proposal, images, keep)
             if hidden is not None:
                 hybrids = torch.where(seen > 0, torch.lerp(hidden, images, keep), hybrids)
             score = question.log_odds(classifier(hybrids))
@@ -100,6 +102,13 @@ class Bbmp:
         """What would stand there if all were hidden; None where it is not asked."""
         if not (self.explore and uses_keep(self.infiller)):
             return None
-        return fill(
-            self.infiller, images, images.new_zeros(images[:, :1].shape), seeded(self.seed, images)
-        )
+        return self._proposed(images, torch.zeros_like(images[:, :1]), 0)
+
+    def _once(self, images: Images) -> Images | None:
+        """The proposal for all steps, if neither the mask nor the draw changes it."""
+        if not lasting(self.infiller):
+            return None
+        return self._proposed(images, torch.zeros_like(images[:, :1]), 0)
+
+    def _proposed(self, images: Images, seen: Tensor, step: int) -> Images:
+        return propose(self.infiller, images, seen, seeded(self.seed, images, step))

@@ -26,7 +26,7 @@ from rather.explainers.cells import (
 )
 from rather.explainers.circle import circle
 from rather.explainers.removal import Output, value
-from rather.infiller import Infiller, fill, seeded, uses_keep
+from rather.infiller import Infiller, filler, lasting, propose, seeded, uses_keep
 from rather.infillers import Blur
 from rather.progress import track
 from rather.question import Question
@@ -117,8 +117,9 @@ class MeaningfulPerturbation:
         """The mask's cells, 1 where they are kept."""
         grid = self.started(classifier, images, question).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
+        made = self.once(images)
         for step in track(range(self.steps), "meaningful perturbation"):
-            hidden = self.hidden(images, grid, step)
+            hidden = self.hidden(images, grid, step, made)
             left = value(self.output, question, classifier(hidden))
             loss = (left + self.price(grid)).sum()
             (grid.grad,) = torch.autograd.grad(loss, grid)
@@ -127,22 +128,37 @@ class MeaningfulPerturbation:
                 grid.clamp_(0, 1)
         return grid.detach()
 
-    def hidden(self, images: Images, grid: Grid, step: int) -> Images:
-        """The images with what the mask hides filled in, shifted by this step's jitter."""
+    def hidden(self, images: Images, grid: Grid, step: int, made: Images | None = None) -> Images:
+        """The images with what the mask hides filled in, shifted by this step's jitter.
+
+        `made` is the proposal, where one is made for all steps.
+        """
         top, left = self.shift(step)
         soft = bounded(upsampled(grid, images, self.upsample))
         keep = straight_through(soft, soft > self.cut(soft)) if self.binary else soft
-        generator = seeded(self.seed, images, step)
-        if self.jitter_keep:
-            return self.moved(fill(self.infiller, images, keep, generator), top, left)
-        return fill(self.infiller, self.moved(images, top, left), keep, generator)
+        shifted = self.moved(images, top, left)
+        if not self.jitter_keep:
+            return torch.lerp(self.proposed(shifted, keep, step), shifted, keep)
+        proposal = self.proposed(images, keep, step) if made is None else made
+        behind, keep = (self.moved(part, top, left) for part in (proposal, keep))
+        return torch.lerp(behind, shifted, keep)
+
+    def proposed(self, images: Images, keep: Tensor, step: int) -> Images:
+        """What the fill would put everywhere, given what the mask shows."""
+        return propose(self.infiller, images, keep, seeded(self.seed, images, step))
+
+    def once(self, images: Images) -> Images | None:
+        """The proposal for all steps, if no mask, draw or jitter changes it."""
+        if self.jitter_keep and lasting(self.infiller):
+            return self.proposed(images, torch.zeros_like(images[:, :1]), 0)
+        return None
 
     def shift(self, step: int) -> tuple[int, int]:
         generator = torch.Generator().manual_seed(self.seed + 104_729 * (step + 1))
         top, left = torch.randint(max(1, self.jitter), (2,), generator=generator).tolist()
         return top, left
 
-    def moved(self, images: Images, top: int, left: int) -> Images:
+    def moved(self, images: Tensor, top: int, left: int) -> Tensor:
         height, width = images.shape[2:]
         if not (top or left):
             return images
@@ -177,9 +193,11 @@ class MeaningfulPerturbation:
             one = torch.rand(shape[1:], generator=generator, device=images.device)
             return one.to(images).expand(shape).clone()
 
+        rows = torch.arange(len(images), device=images.device)
+        filled = filler(self.infiller, images, self.seed)
+
         def left(keep: Tensor) -> PerImage:
-            filled = fill(self.infiller, images, keep, seeded(self.seed, images))
-            return value(self.output, question, classifier(filled))
+            return value(self.output, question, classifier(filled(rows, keep)))
 
         with torch.no_grad():
             return F.interpolate(circle(images, left), shape[2:], mode="area").clone()
