@@ -17,6 +17,7 @@ from typing import TypeAlias
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "rather"
 MEDIAN, NINTH, LONGEST, FILE = 6, 15, 40, 250
 PARENTS = {"Module", "Protocol", "Exception", "ValueError", "RuntimeError", "Generic", "NamedTuple"}
+PARENTS |= {"ReLU6", "SiLU", "Hardswish", "Conv2dSame", "Function"}  # leaner layers of a kind
 PRINTERS = ("cli.py", "commands")  # what may write to the screen
 SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 SUPPRESSIONS = ("no" + "qa", "type" + ": ignore", "pyright" + ": ignore", "TO" + "DO", "FIX" + "ME")

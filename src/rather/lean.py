@@ -94,11 +94,11 @@ def __getattr__(name: str) -> type[nn.Module]:
 
 @cache
 def _same() -> type[nn.Module]:
-    from timm.layers.conv2d_same import Conv2dSame as Plain
+    from timm.layers import conv2d_same
 
     jit: Any = torch.jit
 
-    class Conv2dSame(Plain):
+    class Conv2dSame(conv2d_same.Conv2dSame):
         """Padded as TensorFlow does it, without a padded copy of the input."""
 
         def forward(self, x: Tensor) -> Tensor:
