@@ -8,6 +8,7 @@ an activation that writes in place needs no copy of what it wrote over.
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -94,11 +95,10 @@ def __getattr__(name: str) -> type[nn.Module]:
 
 @cache
 def _same() -> type[nn.Module]:
-    from timm.layers import conv2d_same
-
+    home: Any = import_module("timm.layers.conv2d_same")  # of that name is a function, too
     jit: Any = torch.jit
 
-    class Conv2dSame(conv2d_same.Conv2dSame):
+    class Conv2dSame(home.Conv2dSame):
         """Padded as TensorFlow does it, without a padded copy of the input."""
 
         def forward(self, x: Tensor) -> Tensor:
