@@ -27,7 +27,8 @@ from rather.explainers import Fido, Lime, MeaningfulPerturbation, Occlusion, Ris
 from rather.infillers import MeanColour, default
 from rather.memory import ENVIRONMENT, keep_memory
 
-IMAGES = 8  # of a mask optimisation, which is made for several images together
+# Images of a mask optimisation together: as many as fill the best batch with their masks.
+TOGETHER = {"MP": 16, "FIDO": 8}
 BARS = {"cheap": 1.10, "optimised": 1.15}
 SPARE = 32  # MiB that ten times the samples may take more, of several hundred
 CELLS = {"LIME": 32, "FIDO": 4}  # about what is hidden at once, in pixels
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     small, large = held.values()
     told = {**held, "verdict": "passes" if large <= small + SPARE else f"MISSES {SPARE} MiB more"}
     print("MiB that LIME adds, by samples:", told)
-    settings = {"rounds": rounds, "images together": IMAGES, "photo": "skimage chelsea"}
+    settings = {"rounds": rounds, "images together": TOGETHER, "photo": "skimage chelsea"}
     name = "removal-quick" if options.quick else "removal"
     record(name, "Wall time over the raw passes, Lite0 at 224", rows, settings, memory=told)
     return 0
@@ -68,7 +69,8 @@ def cases(scene: Scene, users: Elsewhere, samples: int) -> list[Case]:
     """What is timed, and beside what."""
     lime, rise, cheap = Lime(samples=samples), Rise(samples=samples), BARS["cheap"]
     steps = max(1, samples // 50)
-    several = repeated(scene)
+    one, two = (repeated(scene, count) for count in TOGETHER.values())
+    mp, masks = (steps * TOGETHER["MP"], 2 * steps * TOGETHER["FIDO"])
     mask = MeaningfulPerturbation(steps=steps)
     fido = Fido(MeanColour(), steps=steps, samples=2)
     return [
@@ -94,19 +96,19 @@ def cases(scene: Scene, users: Elsewhere, samples: int) -> list[Case]:
             cheap,
         ),
         alone(scene, Occlusion(), "Occlusion, 196 F", 196, cheap),
-        optimised(several, mask, f"MP, {steps * IMAGES} FB", steps * IMAGES),
-        optimised(several, fido, f"FIDO, {2 * steps * IMAGES} FB", 2 * steps * IMAGES),
+        optimised(one, mask, f"MP, {mp} FB", mp),
+        optimised(two, fido, f"FIDO, {masks} FB", masks),
         painted(scene, Lime(default(), samples=samples), samples),
-        painted_optimised(several, replace(fido, infiller=default()), 2 * steps * IMAGES),
+        painted_optimised(two, replace(fido, infiller=default()), masks),
     ]
 
 
-def repeated(scene: Scene) -> Scene:
+def repeated(scene: Scene, count: int) -> Scene:
     """The photo, its mirror image and both again: several images at once."""
     one = scene.batch
-    images = torch.cat([one.images, one.images.flip(3)]).repeat(IMAGES // 2, 1, 1, 1)
-    names = tuple(f"{one.names[0]} {number}" for number in range(IMAGES))
-    labels = one.labels.repeat(IMAGES)
+    images = torch.cat([one.images, one.images.flip(3)]).repeat(count // 2, 1, 1, 1)
+    names = tuple(f"{one.names[0]} {number}" for number in range(count))
+    labels = one.labels.repeat(count)
     return replace(scene, batch=replace(one, images=images, labels=labels, names=names))
 
 

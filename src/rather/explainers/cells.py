@@ -1,6 +1,7 @@
 """Coarse cells: what mask optimisers train, how it becomes a mask, and the price of roughness."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, TypeAlias, TypeVar
 
 import torch
@@ -43,11 +44,26 @@ def upsampled(
     mode: Literal["bilinear", "nearest"] = "bilinear",
     corners: bool = False,
 ) -> Grid:
-    """Cells at the size of `like`; rounding may leave [0, 1] by a little, see `bounded`."""
-    size = like.shape[2:]
+    """Cells at the size of `like`; rounding may leave [0, 1] by a little, see `bounded`.
+
+    Two matrix products, whose gradient costs a tenth of that of torch's interpolation.
+    """
     if mode == "nearest":
-        return F.interpolate(grid, size, mode="nearest")
-    return F.interpolate(grid, size, mode="bilinear", align_corners=corners)
+        return F.interpolate(grid, like.shape[2:], mode="nearest")
+    (rows, columns), (height, width) = grid.shape[2:], like.shape[2:]
+    kind = corners, grid.dtype, grid.device
+    return _tents(rows, height, *kind) @ grid @ _tents(columns, width, *kind).T
+
+
+@lru_cache(64)
+@torch.inference_mode(False)
+def _tents(
+    cells: int, side: int, corners: bool, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "side cells"]:
+    """How much of each cell is in each pixel along one side, as torch interpolates."""
+    eye = torch.eye(cells, dtype=torch.double)[None]
+    table = F.interpolate(eye, side, mode="linear", align_corners=corners)[0].T
+    return table.to(device, dtype).contiguous()
 
 
 def bounded(keep: Grid) -> Grid:
