@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 import captum.attr
 import torch
@@ -34,6 +35,7 @@ class Scene:
 
     plain: Classifier
     fast: Classifier
+    heavy: Classifier  # the same with torch's and timm's own layers
     openvino: Classifier
     batch: Batch
     stride: int
@@ -72,9 +74,12 @@ def scenery(quick: bool = False, alone: bool = False) -> Scene:
     images = look(Image.fromarray(data.chelsea()), plain.view)[None]
     with torch.no_grad():
         label = plain(images).argmax(1)
+    with patch("rather.engine.lean", lambda net: lambda: None):
+        heavy = plain if alone else plain.prepare()
     return Scene(
         plain,
         plain if alone else plain.prepare(),
+        heavy,
         plain if alone else plain.prepare("openvino"),
         Batch(images, label, ("chelsea",)),
         stride=16 if quick else 8,

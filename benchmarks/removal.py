@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from elsewhere import Elsewhere
 from harness import record
-from passes import Case, measured, raw
+from passes import HEAVY, Case, measured, raw
 from passes_rivals import Scene, scenery
 from removal_rivals import captum_lime
 
@@ -78,6 +78,7 @@ def cases(scene: Scene, users: Elsewhere, samples: int) -> list[Case]:
             f"LIME, {samples} F",
             {
                 "raw, 16 a batch": raw(scene, samples, 16),
+                HEAVY: raw(scene, samples, 16, lean=False),
                 "ours": lambda: scene.ours(lime, scene.fast),
                 "ours, OpenVINO": lambda: scene.ours(lime, scene.openvino),
                 "captum, defaults": users.job("LIME"),
@@ -89,6 +90,7 @@ def cases(scene: Scene, users: Elsewhere, samples: int) -> list[Case]:
             f"RISE, {samples} F",
             {
                 "raw, 16 a batch": raw(scene, samples, 16),
+                HEAVY: raw(scene, samples, 16, lean=False),
                 "ours": lambda: scene.ours(rise, scene.fast),
                 "ours, OpenVINO": lambda: scene.ours(rise, scene.openvino),
                 "a user's loop, defaults": users.job("RISE"),
@@ -116,6 +118,7 @@ def alone(scene: Scene, method: Explainer, title: str, passes: int, bar: float) 
     """A method beside nothing but its raw passes."""
     jobs = {
         "raw, 16 a batch": raw(scene, passes, 16),
+        HEAVY: raw(scene, passes, 16, lean=False),
         "ours": lambda: scene.ours(method, scene.fast),
         "ours, OpenVINO": lambda: scene.ours(method, scene.openvino),
     }
