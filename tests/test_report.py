@@ -13,7 +13,7 @@ from PIL import Image
 from rather import Batch, Classifier, Explanation, Question, Study, contrast, explain
 from rather.explainers import Bbmp, Fido, GradCam, Ltx, Occlusion
 from rather.infillers import Constant
-from rather.report import colours, figures, page, sheet
+from rather.report import colours, figures, page, pages, sheet
 from rather.report.figures import mapped, scale_of
 from rather.report.markup import Markup, tag
 from rather.report.sheet import in_rows
@@ -92,6 +92,32 @@ def test_every_picture_is_described_and_every_link_arrives(study: Study) -> None
     assert len(links) == 4
     levels = [name for name, _ in elements.found if name in ("h1", "h2", "h3")]
     assert levels == ["h1"] + 4 * ["h2", "h3", "h3", "h3", "h3", "h3"]
+
+
+def test_more_images_than_a_page_holds_get_several_and_an_index(study: Study) -> None:
+    made = dict(pages([study, study, study], "report", each=4))
+    assert list(made) == ["report-001.html", "report-002.html", "report.html"]
+    found = {name: parsed(text).found for name, text in made.items()}
+    ids = {
+        f"{name}#{attributes['id']}"
+        for name, elements in found.items()
+        for _, attributes in elements
+        if "id" in attributes
+    }
+    links = [attributes["href"] for name, attributes in found["report.html"] if name == "a"]
+    assert len(links) == 6
+    assert set(links) == ids
+    for name in ("report-001.html", "report-002.html"):
+        back = [attributes["href"] for tag, attributes in found[name] if tag == "a"]
+        assert back[0] == "report.html"
+        assert {f"{name}{link}" for link in back[1:]} == {one for one in ids if name in one}
+    assert "6 images explained" in parsed(made["report.html"]).words
+
+
+def test_as_many_images_as_a_page_holds_are_one_page(study: Study) -> None:
+    assert list(pages([study, study], "report", each=4)) == [("report.html", page([study, study]))]
+    with pytest.raises(ValueError, match="at least one image"):
+        list(pages([], "report"))
 
 
 def test_a_page_of_one_image_has_its_question_as_title(study: Study) -> None:

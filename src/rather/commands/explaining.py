@@ -21,10 +21,11 @@ from rather.metrics.hybrids import HybridCurves, Hybrids
 from rather.networks.weights import fingerprints
 from rather.progress import track
 from rather.region import Region
-from rather.report import figures, gallery, page, words
+from rather.report import figures, gallery, pages, words
 from rather.settling import rebuilt
 from rather.study import Study, contrast
 
+REPORT = "report"
 GALLERY, SHOWN = "gallery.html", 40  # images that the gallery shows at most
 
 
@@ -74,13 +75,21 @@ def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found
         if not found:
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
-        shutil.rmtree(partial / "figures", ignore_errors=True)  # of a run that stopped
+        _clear(partial)
         draw(parts, partial / "figures")
-        (partial / "report.html").write_text(page(parts), encoding="utf-8")
+        for name, text in pages(parts, REPORT):
+            (partial / name).write_text(text, encoding="utf-8")
         if hybrids:
             (partial / GALLERY).write_text(gallery(hybrids), encoding="utf-8")
         parts.finish(about)
     return found
+
+
+def _clear(folder: Path) -> None:
+    """Forget the figures and pages of a run that stopped."""
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    for path in folder.glob(f"{REPORT}*.html"):
+        path.unlink()
 
 
 def task(ask: Ask) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from rather.report.figures import figures
 from rather.report.gallery import gallery
-from rather.report.page import page
+from rather.report.page import page, pages
 from rather.report.sheet import sheet
 
-__all__ = ["figures", "gallery", "page", "sheet"]
+__all__ = ["figures", "gallery", "page", "pages", "sheet"]
