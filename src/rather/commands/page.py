@@ -26,6 +26,7 @@ def page(
 
     text = report.page(study for folder in records for study in record.read(folder))
     if figures is not None:
+        check_empty(figures, force)
         explaining.draw((study for folder in records for study in record.read(folder)), figures)
     written(file, text.encode(), force)
     if json:
@@ -33,3 +34,11 @@ def page(
     else:
         out.print(f"page: {file.resolve()}", markup=False, soft_wrap=True)
     return OK
+
+
+def check_empty(folder: Path, force: bool) -> None:
+    """Raise a `FileExistsError` where files would be written among, or over, others."""
+    if folder.exists() and any(folder.iterdir()) and not force:
+        raise FileExistsError(
+            f"{folder} holds files already; choose another folder, or write among them with --force"
+        )
