@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,8 @@ def _alone(partial: Path, folder: Path) -> Generator[None]:
     try:
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows keeps what is open
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
