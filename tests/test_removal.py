@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rather import Batch, Classifier, Explainer, Question, explain
 from rather.explainers import Bbmp, Cells, Fido, Lime, MeaningfulPerturbation, Occlusion, Rise
-from rather.explainers.cells import straight_through, upsampled
+from rather.explainers.cells import straight_through, swollen, upsampled
 from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
 from rather.explainers.lime import kernel
@@ -457,6 +457,34 @@ def test_cells_are_upsampled_as_torch_does(
     weights = torch.rand_like(ours)
     slopes = [torch.autograd.grad((each * weights).sum(), grid)[0] for each in (ours, torchs)]
     torch.testing.assert_close(*slopes)
+
+
+def test_a_swollen_cell_is_smooth_and_as_strong_as_it_was() -> None:
+    grid = torch.zeros(2, 1, 7, 5)
+    grid[0, 0, 3, 2], grid[1] = 0.8, 0.3
+    made = swollen(grid, torch.zeros(2, 3, 70, 50))
+    assert float(made[0].max()) == pytest.approx(0.8)
+    peak = divmod(int(made[0].argmax()), 50)
+    assert peak in {(row, column) for row in (34, 35) for column in (24, 25)}
+    down, across = made[0, 0, 35:45, 25], made[0, 0, 35, 25:35]  # a Gaussian of a cell's width
+    expected = 0.8 * torch.exp(-(((torch.arange(10) + 0.5) / 10) ** 2) / 2)
+    torch.testing.assert_close(down, expected, rtol=0.02, atol=0)
+    torch.testing.assert_close(across, expected, rtol=0.05, atol=0)  # a border is nearer
+    torch.testing.assert_close(made[1], torch.full((1, 70, 50), 0.3))
+    assert swollen(torch.zeros(1, 1, 3, 3), torch.zeros(1, 3, 9, 9)).abs().max() == 0
+
+
+def test_an_extremal_mask_is_smooth_and_hides_the_share_asked_for(linear: Classifier) -> None:
+    images = torch.full((2, 3, 8, 8), 0.9)
+    method = MeaningfulPerturbation(
+        Constant(0.1), cells=4, upsample="smooth", fraction=0.25, binary=False, jitter=0, smooth=0.0
+    )
+    heat = method(linear, images, ASKED)
+    assert heat.mean((1, 2)).tolist() == pytest.approx([0.25, 0.25], abs=0.07)
+    assert heat.min() >= 0
+    assert heat.amax((1, 2)).tolist() == pytest.approx([1, 1], abs=0.05)
+    steps = torch.maximum(heat.diff(dim=1).abs().amax(), heat.diff(dim=2).abs().amax())
+    assert steps < 0.5  # two pixels a cell; with "nearest" a step is 1
 
 
 def test_what_was_first_upsampled_without_a_gradient_has_one_later() -> None:

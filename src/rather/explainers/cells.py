@@ -63,7 +63,34 @@ def _tents(
     """How much of each cell is in each pixel along one side, as torch interpolates."""
     eye = torch.eye(cells, dtype=torch.double)[None]
     table = F.interpolate(eye, side, mode="linear", align_corners=corners)[0].T
-    return table.to(device, dtype).contiguous()
+    return table.to(dtype).to(device).contiguous()
+
+
+def swollen(grid: Grid, like: Tensor) -> Grid:
+    """Cells at the size of `like`, smooth and yet as strong as the strongest cell.
+
+    A Gaussian as wide as a cell lowers a lone cell; its maximum is therefore raised again to that
+    of the cells. After the smooth maximum convolution of Fong, Patrick and Vedaldi, Understanding
+    Deep Networks via Extremal Perturbations and Smooth Masks, arXiv:1910.08485, whose kernel is
+    another.
+    """
+    (rows, columns), (height, width) = grid.shape[2:], like.shape[2:]
+    kind = grid.dtype, grid.device
+    wide = _bells(rows, height, *kind) @ grid @ _bells(columns, width, *kind).T
+    most, left = (part.amax((2, 3), keepdim=True) for part in (grid, wide))
+    return wide * (most / left.clamp(min=1e-6))
+
+
+@lru_cache(64)
+@torch.inference_mode(False)
+def _bells(
+    cells: int, side: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "side cells"]:
+    """How much of each cell is in each pixel along one side: a Gaussian of a cell's width."""
+    pixels = (torch.arange(side, dtype=torch.double) + 0.5) * cells / side
+    away = pixels[:, None] - (torch.arange(cells, dtype=torch.double) + 0.5)
+    weights = torch.exp(-away.square() / 2)
+    return (weights / weights.sum(1, keepdim=True)).to(dtype).to(device)
 
 
 def bounded(keep: Grid) -> Grid:

@@ -22,6 +22,7 @@ from rather.explainers.cells import (
     by_images,
     roughness,
     straight_through,
+    swollen,
     upsampled,
 )
 from rather.explainers.circle import circle
@@ -33,6 +34,9 @@ from rather.question import Question
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_batch, check_choice
 
+SHARE = 300.0  # price of another share than the one asked for, squared
+SPREAD = {"random": 1.0, "even": 0.02}  # of the first mask's cells
+
 
 @dataclass(frozen=True)
 class MeaningfulPerturbation:
@@ -41,13 +45,13 @@ class MeaningfulPerturbation:
     Args:
         infiller: what stands where the mask hides.
         cells: the mask is `cells` by `cells`; more draw finer parts.
-        upsample: of the mask, "bilinear" or "nearest".
+        upsample: of the mask, "bilinear" or "nearest"; "smooth" as extremal perturbations have it.
         init: "random" cells, "circle" hides the smallest disc that takes the answer, "ones" keeps
-            everything.
+            everything, "even" hides half of each cell, give or take a little.
         steps: steps of Adam, a forward and a backward pass each.
         rate: step size of Adam.
         area: price of the whole image, against a probability of 1.
-        fraction: hide this share of the cells instead of paying for area.
+        fraction: hide this share of the image instead of paying for area.
         smooth: price of differences between neighbouring cells, to the power `exponent`.
         exponent: larger lets edges be sharper than noise.
         jitter: the image is shifted at random by less than so many pixels; below 2: not at all.
@@ -62,8 +66,8 @@ class MeaningfulPerturbation:
 
     infiller: Infiller = Blur(sigma=10.0)
     cells: int = 28
-    upsample: Literal["bilinear", "nearest"] = "bilinear"
-    init: Literal["random", "circle", "ones"] = "random"
+    upsample: Literal["bilinear", "nearest", "smooth"] = "bilinear"
+    init: Literal["random", "circle", "ones", "even"] = "random"
     steps: int = 300
     rate: float = 0.1
     area: float = 0.0784
@@ -79,8 +83,8 @@ class MeaningfulPerturbation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("upsample", self.upsample, ("bilinear", "nearest"))
-        check_choice("init", self.init, ("random", "circle", "ones"))
+        check_choice("upsample", self.upsample, ("bilinear", "nearest", "smooth"))
+        check_choice("init", self.init, ("random", "circle", "ones", "even"))
         check_choice("output", self.output, ("logit", "probability"))
         check_batch(self.batch)
         if self.cells < 2 or self.steps < 1:
@@ -108,7 +112,7 @@ class MeaningfulPerturbation:
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         def part(method: "MeaningfulPerturbation", images: Images, question: Question) -> Heatmaps:
             grid = method.learned(classifier, images, question)
-            return 1 - upsampled(grid, images, method.upsample)[:, 0]
+            return 1 - method.mask(grid, images)[:, 0]
 
         return by_images(self, part, images, question, self.batch)
 
@@ -121,7 +125,7 @@ class MeaningfulPerturbation:
         for step in track(range(self.steps), "meaningful perturbation"):
             hidden = self.hidden(images, grid, step, made)
             left = value(self.output, question, classifier(hidden))
-            loss = (left + self.price(grid)).sum()
+            loss = (left + self.price(grid, (step + 1) / self.steps)).sum()
             (grid.grad,) = torch.autograd.grad(loss, grid)
             adam.step()
             with torch.no_grad():
@@ -134,7 +138,7 @@ class MeaningfulPerturbation:
         `made` is the proposal, where one is made for all steps.
         """
         top, left = self.shift(step)
-        soft = bounded(upsampled(grid, images, self.upsample))
+        soft = bounded(self.mask(grid, images))
         keep = straight_through(soft, soft > self.cut(soft)) if self.binary else soft
         shifted = self.moved(images, top, left)
         if not self.jitter_keep:
@@ -142,6 +146,12 @@ class MeaningfulPerturbation:
         proposal = self.proposed(images, keep, step) if made is None else made
         behind, keep = (self.moved(part, top, left) for part in (proposal, keep))
         return torch.lerp(behind, shifted, keep)
+
+    def mask(self, grid: Grid, like: Tensor) -> Grid:
+        """The mask at the size of images, or of its own cells."""
+        if self.upsample == "smooth":
+            return 1 - swollen(1 - grid, like)
+        return upsampled(grid, like, self.upsample)
 
     def proposed(self, images: Images, keep: Tensor, step: int) -> Images:
         """What the fill would put everywhere, given what the mask shows."""
@@ -173,25 +183,25 @@ class MeaningfulPerturbation:
         middle = (soft.amax((1, 2, 3), True) + soft.amin((1, 2, 3), True)) / 2
         return middle.detach().clamp(min=0.5)
 
-    def price(self, grid: Grid) -> PerImage:
-        """What the mask costs."""
+    def price(self, grid: Grid, risen: float = 1.0) -> PerImage:
+        """What the mask costs; the price of another share than `fraction` rises step by step."""
         rough = self.smooth * roughness(grid, self.exponent)
         if self.fraction is None:
             return rough + self.area * (1 - grid).mean((1, 2, 3))
-        gone = (1 - grid).flatten(1).sort(1).values
+        gone = (1 - self.mask(grid, grid)).flatten(1).sort(1).values
         rank = torch.arange(gone.shape[1], device=gone.device)
         wanted = (rank >= round((1 - self.fraction) * gone.shape[1])).to(gone)
-        return rough + 300 * (gone - wanted).square().mean(1)
+        return rough + risen * SHARE * (gone - wanted).square().mean(1)
 
     def started(self, classifier: Classifier, images: Images, question: Question) -> Grid:
         """The first mask; random cells are the same for every image."""
         shape = (len(images), 1, self.cells, self.cells)
         if self.init == "ones":
             return images.new_ones(shape)
-        if self.init == "random":
+        if self.init in SPREAD:
             generator = seeded(self.seed, images)
             one = torch.rand(shape[1:], generator=generator, device=images.device)
-            return one.to(images).expand(shape).clone()
+            return (0.5 + SPREAD[self.init] * (one - 0.5)).to(images).expand(shape).clone()
 
         rows = torch.arange(len(images), device=images.device)
         filled = filler(self.infiller, images, self.seed)
