@@ -158,6 +158,22 @@ def test_a_foreign_folder_of_that_name_is_never_thrown_away(folder: Path, explai
     assert (folder / "out.unfinished" / "thesis.tex").read_text() == "years of work"
 
 
+def test_a_run_that_was_killed_as_it_began_is_no_hindrance(folder: Path, explain: Explain) -> None:
+    (folder / "out.unfinished").mkdir()
+    (folder / "out.unfinished" / ".rather-task.json.partial-1-abc").write_text("{")
+    (folder / ".out.unfinished.lock").touch()  # of a process that is no more
+    assert explain(Counted()) == 0
+    assert (folder / "out" / record.MANIFEST).exists()
+
+
+def test_a_result_does_not_hold_what_the_work_held(folder: Path, explain: Explain) -> None:
+    assert explain(Counted()) == 0
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names >= {"manifest.json", "report.html", "figures", "00003.safetensors"}
+    assert atomic.TASK not in names
+    assert not [name for name in names if name.startswith("0") and name.endswith(".json")]
+
+
 def test_other_weights_are_another_task(
     folder: Path, explain: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

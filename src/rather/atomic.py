@@ -74,8 +74,8 @@ def resumed(folder: Path, task: Mapping[str, Any], force: bool = False) -> Gener
             if said is None:
                 raise
             raise said from error
-        (partial / TASK).unlink()
         _into_place(partial, folder, _aside(folder, "old"), force and folder.exists())
+        (folder / TASK).unlink()
 
 
 def _check_free(folder: Path, force: bool, mark: str) -> None:
@@ -108,7 +108,7 @@ def _alone(partial: Path, folder: Path) -> Generator[None]:
 def _begun(partial: Path, folder: Path, task: str, force: bool) -> None:
     """Make the folder, or check that what is there is the same task's."""
     there = partial / TASK
-    if partial.exists() and (not there.exists() or there.read_text(encoding="utf-8") != task):
+    if _holds(partial) and (not there.exists() or there.read_text(encoding="utf-8") != task):
         if not (force and there.exists()):
             raise FileExistsError(
                 f"{partial} holds unfinished work of another task ({TASK} says which); finish "
@@ -117,7 +117,12 @@ def _begun(partial: Path, folder: Path, task: str, force: bool) -> None:
         shutil.rmtree(partial)
     if not partial.exists():
         _made(partial, folder)
-        written(there, task.encode())
+    written(there, task.encode(), force=True)
+
+
+def _holds(partial: Path) -> bool:
+    """Whether there is more in it than what a run leaves that was killed as it began."""
+    return partial.exists() and any(not path.name.startswith(".") for path in partial.iterdir())
 
 
 def _stopped(error: BaseException, partial: Path, folder: Path) -> BaseException | None:
