@@ -10,6 +10,9 @@ from rather.commands.console import bar, emit, guarded, named, out
 
 FEW = 4  # a part, which is shown and kept once it is whole, has that share of the best batch
 Out = Annotated[Path, typer.Option(help="Folder for the record, the figures and report.html.")]
+Figures = Annotated[
+    bool, typer.Option(help="Whether each figure is a PNG as well: some 2 MB a photo.")
+]
 
 
 @guarded
@@ -26,6 +29,7 @@ def explain(
     batch: options.Variants = None,
     size: options.Size = None,
     share: options.Share = 0.2,
+    figures: Figures = True,
     out: Out = Path("out"),
     force: options.Force = False,
     json: options.Json = False,
@@ -42,7 +46,7 @@ def explain(
         few = max(1, asked.batch // FEW)
         photos = asking.photos(images, asked, min(batch or few, few))
         ask = explaining.Ask(asked, method, target, rather_than, share)
-        found = explaining.explained(ask, photos, out, force)
+        found = explaining.explained(ask, photos, out, force, figures)
     failed = asking.failures(photos)
     if json:
         emit(explaining.summary(found, out, failed))

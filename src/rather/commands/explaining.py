@@ -58,7 +58,9 @@ class Found:
     counterfactual: dict[str, Any] | None
 
 
-def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found]:
+def explained(
+    ask: Ask, photos: Photos, folder: Path, force: bool, pngs: bool = True
+) -> list[Found]:
     """Write record, figures and page into a folder, all or nothing; the same call goes on."""
     found: list[Found] = []
     hybrids: list[HybridCurves] = []
@@ -76,7 +78,8 @@ def explained(ask: Ask, photos: Photos, folder: Path, force: bool) -> list[Found
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to explain: {reasons or 'the folders are empty'}")
         _clear(partial)
-        draw(parts, partial / "figures")
+        if pngs:
+            draw(parts, partial / "figures")
         for name, text in pages(parts, REPORT):
             (partial / name).write_text(text, encoding="utf-8")
         if hybrids:
