@@ -157,7 +157,7 @@ def digest(classifier: Classifier) -> str:
             continue
         array = value.detach().cpu().contiguous()
         found.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
-        found.update(array.view(-1).view(torch.uint8).numpy())
+        found.update(array.view(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
 
