@@ -10,12 +10,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rather import Batch, Classifier, Explainer, Question, explain
-from rather.explainers import Bbmp, Cells, Fido, Lime, MeaningfulPerturbation, Occlusion, Rise
+from rather.explainers import (
+    Bbmp,
+    Cells,
+    Fido,
+    Lime,
+    MeaningfulPerturbation,
+    Occlusion,
+    Preservation,
+    Rise,
+)
 from rather.explainers.cells import straight_through, swollen, upsampled
 from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
 from rather.explainers.lime import kernel
-from rather.infiller import fill
+from rather.infiller import fill, proposer
 from rather.infillers import Constant, Harmonic, KeptMean, Noise, Paste
 from rather.types import Images, Keep
 
@@ -228,7 +237,7 @@ def test_a_binary_mask_keeps_what_is_above_the_threshold(batch: Batch) -> None:
     method = MeaningfulPerturbation(Constant(0.0), cells=8, jitter=0)
     grid = torch.full((2, 1, 8, 8), 0.6)
     grid[..., 4:] = 0.4
-    hidden = method.hidden(batch.images, grid, 0)
+    hidden = method.hidden(batch.images, grid, 0, proposer(method.infiller, batch.images, 0))
     assert torch.equal(hidden[..., :4], batch.images[..., :4])
     assert hidden[..., 4:].abs().max() == 0
 
@@ -370,7 +379,9 @@ def test_a_mask_that_rounding_lifts_above_one_is_no_error(monkeypatch: pytest.Mo
     name = "rather.explainers.meaningful_perturbation.upsampled"
     monkeypatch.setattr(name, lambda *_: torch.full((1, 1, 19, 19), 1.0000001))
     method = MeaningfulPerturbation(cells=28, binary=False, jitter=0)
-    assert torch.allclose(method.hidden(images, grid, 0), images, atol=1e-5)
+    assert torch.allclose(
+        method.hidden(images, grid, 0, proposer(method.infiller, images, 0)), images, atol=1e-5
+    )
 
 
 def test_the_middle_of_a_masks_values_is_its_threshold_as_published() -> None:
@@ -511,6 +522,7 @@ def test_a_fill_that_no_mask_changes_is_asked_once(convolutional: Classifier, ba
     for method in (
         MeaningfulPerturbation(Counted(), steps=5, cells=4),
         Bbmp(Counted(), steps=5),
+        Preservation(Counted(), steps=5),
     ):
         asked.clear()
         method(convolutional, batch.images, ASKED)

@@ -84,6 +84,15 @@ def filler(
     return lambda rows, keep: torch.lerp(chosen(proposal, rows), chosen(images, rows), keep)
 
 
+def proposer(infiller: Infiller, images: Images, seed: int) -> Callable[[Keep, int], Images]:
+    """Prepare to ask for proposals step by step, `(seen, draw)`; a lasting one is made once."""
+    if not lasting(infiller):
+        return lambda seen, draw: propose(infiller, images, seen, seeded(seed, images, draw))
+    nothing = torch.zeros_like(images[:, :1])
+    made = propose(infiller, images, nothing, seeded(seed, images))
+    return lambda seen, draw: made
+
+
 def chosen(images: Images, rows: Rows) -> Float[torch.Tensor, "rows 3 h w"]:
     """Rows of images, repeated at will; those of a single one take no memory."""
     return (

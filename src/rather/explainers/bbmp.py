@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 import torch
-from torch import Tensor
 
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, bounded, by_images, grid_size, roughness, upsampled
-from rather.infiller import Infiller, lasting, propose, seeded, uses_keep
+from rather.infiller import Infiller, proposer, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
@@ -67,6 +66,11 @@ class Bbmp:
         """Every value as published: a pixel that is kept by less than 1 counts as hidden."""
         return cls(infiller or Inpainter(), objective, seen_at=1.0, explore=False)
 
+    @property
+    def blends(self) -> bool:
+        """Whether pixels that the infiller sees are blended with what hiding all would show."""
+        return self.explore and uses_keep(self.infiller)
+
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         def part(method: "Bbmp", images: Images, question: Question) -> Heatmaps:
             keep = upsampled(method.learned(classifier, images, question), images)[:, 0]
@@ -80,12 +84,13 @@ class Bbmp:
         grid = images.new_ones(len(images), 1, *grid_size(images, self.cell)).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
         sign = 1 if self.objective == "ssr" else -1
-        hidden, made = self._hidden(images), self._once(images)
+        proposed = proposer(self.infiller, images, self.seed)
+        # What would stand there if all were hidden.
+        hidden = proposed(torch.zeros_like(images[:, :1]), 0) if self.blends else None
         for step in track(range(self.steps), f"BBMP, {self.objective}"):
             keep = bounded(upsampled(grid, images))
             seen = (keep >= self.seen_at).to(images)
-            proposal = self._proposed(images, seen, step) if made is None else made
-            hybrids = torch.lerp(proposal, images, keep)
+            hybrids = torch.lerp(proposed(seen, step), images, keep)
             if hidden is not None:
                 hybrids = torch.where(seen > 0, torch.lerp(hidden, images, keep), hybrids)
             score = question.log_odds(classifier(hybrids))
@@ -97,18 +102,3 @@ class Bbmp:
             with torch.no_grad():
                 grid.clamp_(0, 1)
         return grid.detach()
-
-    def _hidden(self, images: Images) -> Images | None:
-        """What would stand there if all were hidden; None where it is not asked."""
-        if not (self.explore and uses_keep(self.infiller)):
-            return None
-        return self._proposed(images, torch.zeros_like(images[:, :1]), 0)
-
-    def _once(self, images: Images) -> Images | None:
-        """The proposal for all steps, if neither the mask nor the draw changes it."""
-        if not lasting(self.infiller):
-            return None
-        return self._proposed(images, torch.zeros_like(images[:, :1]), 0)
-
-    def _proposed(self, images: Images, seen: Tensor, step: int) -> Images:
-        return propose(self.infiller, images, seen, seeded(self.seed, images, step))

@@ -8,6 +8,7 @@ Differs: the mask is binarised at every step with a straight-through gradient, s
 never sees half a pixel (published: for MP-G only); it moves along with the jittered image.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,11 +28,11 @@ from rather.explainers.cells import (
 )
 from rather.explainers.circle import circle
 from rather.explainers.removal import Output, value
-from rather.infiller import Infiller, filler, lasting, propose, seeded, uses_keep
+from rather.infiller import Infiller, filler, proposer, seeded, uses_keep
 from rather.infillers import Blur
 from rather.progress import track
 from rather.question import Question
-from rather.types import Heatmaps, Images, PerImage
+from rather.types import Heatmaps, Images, Keep, PerImage
 from rather.variants import check_batch, check_choice
 
 SHARE = 300.0  # price of another share than the one asked for, squared
@@ -121,9 +122,9 @@ class MeaningfulPerturbation:
         """The mask's cells, 1 where they are kept."""
         grid = self.started(classifier, images, question).requires_grad_()
         adam = torch.optim.Adam([grid], lr=self.rate)
-        made = self.once(images)
+        proposed = proposer(self.infiller, images, self.seed)
         for step in track(range(self.steps), "meaningful perturbation"):
-            hidden = self.hidden(images, grid, step, made)
+            hidden = self.hidden(images, grid, step, proposed)
             left = value(self.output, question, classifier(hidden))
             loss = (left + self.price(grid, (step + 1) / self.steps)).sum()
             (grid.grad,) = torch.autograd.grad(loss, grid)
@@ -132,19 +133,18 @@ class MeaningfulPerturbation:
                 grid.clamp_(0, 1)
         return grid.detach()
 
-    def hidden(self, images: Images, grid: Grid, step: int, made: Images | None = None) -> Images:
-        """The images with what the mask hides filled in, shifted by this step's jitter.
-
-        `made` is the proposal, where one is made for all steps.
-        """
+    def hidden(
+        self, images: Images, grid: Grid, step: int, proposed: Callable[[Keep, int], Images]
+    ) -> Images:
+        """The images with what the mask hides filled in, shifted by this step's jitter."""
         top, left = self.shift(step)
         soft = bounded(self.mask(grid, images))
         keep = straight_through(soft, soft > self.cut(soft)) if self.binary else soft
         shifted = self.moved(images, top, left)
         if not self.jitter_keep:
-            return torch.lerp(self.proposed(shifted, keep, step), shifted, keep)
-        proposal = self.proposed(images, keep, step) if made is None else made
-        behind, keep = (self.moved(part, top, left) for part in (proposal, keep))
+            behind = proposer(self.infiller, shifted, self.seed)(keep, step)
+            return torch.lerp(behind, shifted, keep)
+        behind, keep = (self.moved(part, top, left) for part in (proposed(keep, step), keep))
         return torch.lerp(behind, shifted, keep)
 
     def mask(self, grid: Grid, like: Tensor) -> Grid:
@@ -152,16 +152,6 @@ class MeaningfulPerturbation:
         if self.upsample == "smooth":
             return 1 - swollen(1 - grid, like)
         return upsampled(grid, like, self.upsample)
-
-    def proposed(self, images: Images, keep: Tensor, step: int) -> Images:
-        """What the fill would put everywhere, given what the mask shows."""
-        return propose(self.infiller, images, keep, seeded(self.seed, images, step))
-
-    def once(self, images: Images) -> Images | None:
-        """The proposal for all steps, if no mask, draw or jitter changes it."""
-        if self.jitter_keep and lasting(self.infiller):
-            return self.proposed(images, torch.zeros_like(images[:, :1]), 0)
-        return None
 
     def shift(self, step: int) -> tuple[int, int]:
         generator = torch.Generator().manual_seed(self.seed + 104_729 * (step + 1))
