@@ -47,7 +47,9 @@ def fresh(folder: Path, force: bool = False, mark: str = "manifest.json") -> Gen
 
 
 @contextmanager
-def resumed(folder: Path, task: Mapping[str, Any], force: bool = False) -> Generator[Path]:
+def resumed(
+    folder: Path, task: Mapping[str, Any], force: bool = False, mark: str = "manifest.json"
+) -> Generator[Path]:
     """As `fresh`, but work that stops is kept beside `folder`, for the same task to go on with.
 
     What is kept stands in `<folder>.unfinished`, where `rather-task.json` says whose it is, which
@@ -56,13 +58,14 @@ def resumed(folder: Path, task: Mapping[str, Any], force: bool = False) -> Gener
     Args:
         folder: what it shall be called.
         task: what is done, with everything that the result depends on, as JSON.
-        force: take the place of an earlier record, and of unfinished work of another task.
+        force: take the place of an earlier folder, and of unfinished work of another task.
+        mark: the file by which a folder of the kind is known.
 
     Raises:
         FileExistsError: something of that name is there already, or unfinished work of another
             task, or another run is at it.
     """
-    _check_free(folder, force, "manifest.json")
+    _check_free(folder, force, mark)
     folder = folder.resolve()
     partial = folder.with_name(folder.name + UNFINISHED)
     with _alone(partial, folder):

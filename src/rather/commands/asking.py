@@ -9,7 +9,7 @@ import torch
 
 from rather.batch import Batch
 from rather.catalogue import EDITORS, EXPLAINERS, INFILLERS, METHODS
-from rather.classifier import Classifier
+from rather.classifier import Classifier, digest
 from rather.commands import options
 from rather.data.classes import resolve
 from rather.data.photos import Photos
@@ -24,6 +24,7 @@ from rather.view import View
 
 RUNNER_UP = "runner-up"
 AT = 224  # pixels that the default method is meant for
+FEW = 4  # what is kept, and shown, once it is whole has that share of the best batch
 
 
 def classifier(
@@ -56,9 +57,20 @@ def place(device: str) -> torch.device:
         raise ValueError(f"--device {device} is of no use here: {reason}; try cpu") from error
 
 
+def identity(of: Classifier) -> dict[str, str]:
+    """All of a classifier that its answers depend on."""
+    return {"name": of.name, "weights": digest(of), "view": repr(of.view), "engine": of.engine}
+
+
 def photos(paths: Sequence[Path], of: Classifier, at_once: int | None = None) -> Photos:
     """The photos as the classifier looks at them, by default as many as it is fastest with."""
     return Photos(paths, of.view, at_once or of.batch)
+
+
+def few(paths: Sequence[Path], of: Classifier, most: int | None = None) -> Photos:
+    """The photos a few at a time, for work that is kept as it goes on."""
+    share = max(1, of.batch // FEW)
+    return photos(paths, of, min(most or share, share))
 
 
 def failures(found: Photos) -> list[tuple[str, str]]:

@@ -31,13 +31,16 @@ def edit(
     force: options.Force = False,
     json: options.Json = False,
 ) -> int:
-    """Edit photos until the classifier answers another class, and say whether it does."""
+    """Edit photos until the classifier answers another class, and say whether it does.
+
+    What was stopped goes on when the same line is given again.
+    """
     from rather.commands import asking, editing
 
     with bar():
         method = asking.editor(editor)
         asked = asking.classifier(classifier, device, engine, size)
-        photos = asking.photos(images, asked)
+        photos = asking.few(images, asked)
         task = editing.Task(asked, method, to)
         found = editing.edited(task, photos, folder, force)
     failed = asking.failures(photos)

@@ -1,6 +1,7 @@
 """What `rather edit` does once the words are understood."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
-from rather.atomic import fresh
+from rather.atomic import resumed, written
 from rather.classifier import Classifier
 from rather.commands import asking
 from rather.commands.explaining import safe
@@ -17,13 +20,17 @@ from rather.commands.filling import picture
 from rather.data.classes import resolve
 from rather.data.photos import Photos
 from rather.editor import Counterfactual, Editor, edit
+from rather.explainer import versions
 from rather.metrics.counterfactuals import survives_8bit
+from rather.networks.weights import fingerprints
 from rather.progress import track
+from rather.record.writing import identity
 from rather.report import words
 from rather.report.figures import shown
 from rather.report.sheet import sheet
+from rather.types import Images, Labels
 
-MANIFEST, SHEET = "edits.json", "sheet.png"
+MANIFEST, SHEET, KEPT = "edits.json", "sheet.png", "kept"
 ROWS = 40  # of the sheet at most
 
 
@@ -34,6 +41,27 @@ class Task:
     classifier: Classifier
     editor: Editor
     to: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An editor whose edit of one batch lies in a file once it is made, and is taken from there."""
+
+    editor: Editor
+    path: Path
+
+    def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
+        found = self._found()
+        if found is None:
+            found = self.editor(classifier, images, target)
+            written(self.path, save({"edited": found.detach().cpu().contiguous()}), force=True)
+        return found.to(images)
+
+    def _found(self) -> Images | None:
+        try:
+            return load(self.path.read_bytes())["edited"]
+        except (OSError, SafetensorError, KeyError):  # not there or damaged: made again
+            return None
 
 
 @dataclass(frozen=True)
@@ -53,14 +81,18 @@ class Edit:
 
 
 def edited(task: Task, photos: Photos, folder: Path, force: bool) -> list[Edit]:
-    """Write every edited image, a sheet of all and the answers into a folder, all or nothing."""
+    """Write every edited image, a sheet and the answers into a folder; the same call goes on."""
     label, found = resolve(task.to, task.classifier), []
     rows: list[dict[str, Image.Image]] = []
-    with fresh(folder, force, MANIFEST) as partial:
+    about = described(task)
+    with resumed(folder, about, force, MANIFEST) as partial:
+        for old in partial.glob("*.png"):  # of a run that stopped, perhaps of other photos
+            old.unlink()
         for batch in track(photos, "photos"):
             images = batch.images.to(task.classifier.device)
             target = torch.full((len(images),), label, device=images.device)
-            pair = edit(task.editor, task.classifier, images, target)
+            kept = Kept(task.editor, partial / KEPT / f"{identity(batch)}.safetensors")
+            pair = edit(kept, task.classifier, images, target)
             stored = survives_8bit(task.classifier, pair).tolist()
             for row, name in enumerate(batch.names):
                 file = f"{len(found) + 1:03}-{safe(name)}.png"
@@ -71,10 +103,17 @@ def edited(task: Task, photos: Photos, folder: Path, force: bool) -> list[Edit]:
             reasons = "; ".join(": ".join(failed) for failed in photos.failed[:3])
             raise ValueError(f"there is no photo to edit: {reasons or 'the folders are empty'}")
         sheet(rows).save(partial / SHEET)
-        about = {"classifier": task.classifier.name, "editor": repr(task.editor)}
-        manifest = {**about, "images": [vars(one) for one in found]}
+        said = {"classifier": task.classifier.name, "editor": repr(task.editor), "task": about}
+        manifest = {**said, "images": [vars(one) for one in found]}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(partial / KEPT)
     return found
+
+
+def described(task: Task) -> dict[str, Any]:
+    """All that an edit depends on, but for the photos."""
+    by = {"editor": repr(task.editor), "files": fingerprints(task.editor), "to": task.to}
+    return {"classifier": asking.identity(task.classifier), **by, "versions": dict(versions())}
 
 
 def summary(found: list[Edit], folder: Path, failed: list[tuple[str, str]]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import typer
 from rather.commands import options
 from rather.commands.console import bar, emit, guarded, named, out
 
-FEW = 4  # a part, which is shown and kept once it is whole, has that share of the best batch
 Out = Annotated[Path, typer.Option(help="Folder for the record, the figures and report.html.")]
 Figures = Annotated[
     bool, typer.Option(help="Whether each figure is a PNG as well: some 2 MB a photo.")
@@ -43,8 +42,7 @@ def explain(
         )
         asked = asking.classifier(classifier, device, engine, size)
         method = asking.suited(method, by, asked.view)
-        few = max(1, asked.batch // FEW)
-        photos = asking.photos(images, asked, min(batch or few, few))
+        photos = asking.few(images, asked, batch)
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force, figures)
     failed = asking.failures(photos)

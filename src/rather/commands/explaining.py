@@ -13,7 +13,7 @@ from torch import Tensor
 from rather import record
 from rather.atomic import resumed
 from rather.batch import Batch
-from rather.classifier import Classifier, digest
+from rather.classifier import Classifier
 from rather.commands import asking
 from rather.data.photos import Photos
 from rather.explainer import Explainer, Explanation, versions
@@ -97,12 +97,10 @@ def _clear(folder: Path) -> None:
 
 def task(ask: Ask) -> dict[str, Any]:
     """All that an explanation depends on, but for the photos."""
-    of = ask.classifier
-    classifier = {"name": of.name, "weights": digest(of), "view": repr(of.view)}
     asked = {"target": ask.target, "foil": ask.foil, "share": ask.share}
     files = fingerprints(ask.explainer)
     by = {"explainer": repr(ask.explainer), "files": files, "versions": dict(versions())}
-    return {"classifier": classifier | {"engine": of.engine}, **asked, **by}
+    return {"classifier": asking.identity(ask.classifier), **asked, **by}
 
 
 def draw(studies: Iterable[Study], folder: Path) -> None:
