@@ -33,6 +33,7 @@ class Bench:
         self.run = importlib.import_module("claims_run")
         self.removal: ModuleType = importlib.import_module("claims_removal")
         self.fido: ModuleType = importlib.import_module("claims_fido")
+        self.ltx: ModuleType = importlib.import_module("claims_ltx")
         self.sensitivity: ModuleType = importlib.import_module("sensitivity")
         self.sheets = importlib.import_module("claims_sheets")
         self.contact: ModuleType = importlib.import_module("contact_sheets")
@@ -304,18 +305,20 @@ def test_two_runs_can_begin_at_either_end(
     assert bench.run.chosen(tiny, asked) == photos[2:0:-1]
 
 
-@pytest.mark.parametrize("name", ["removal", "fido"])
+@pytest.mark.parametrize("name", ["removal", "fido", "ltx"])
 def test_a_tiny_run_tells_claims_with_intervals_and_goes_on_where_it_was(
     name: str, bench: Bench, small: None, tmp_path: Path
 ) -> None:
-    whole = bench.removal.BENCHMARK if name == "removal" else bench.fido.benchmark(masker="x")
+    made = {"removal": bench.removal.BENCHMARK, "ltx": bench.ltx.BENCHMARK}
+    whole = made.get(name) or bench.fido.benchmark(masker="x")
     benchmark = replace(whole, rows=[quick(row) for row in whole.rows])
     path = bench.run.run(benchmark, options(bench, photos=2), tmp_path)
     found = json.loads(path.read_text("utf-8"))
     assert found["settings"]["seed"] == 0
     assert "2 photos" in found["settings"]["data"]
     assert {row["row"] for row in found["means"]} == {row.name for row in whole.rows}
-    assert {row["n"] for row in found["rows"] if row["measure"] == "box error"} == {2}
+    measure = {"ltx": "POS"}.get(name, "box error")
+    assert {row["n"] for row in found["rows"] if row["measure"] == measure} == {2}
     assert all(row["low"] <= row["by"] <= row["high"] for row in found["rows"] if row["n"])
     pages = tmp_path / "ledger" / benchmark.name
     before = {page: page.stat().st_mtime_ns for page in pages.glob("*.json")}

@@ -48,6 +48,7 @@ from rather.metrics import (
     Roms,
     SaliencyMetric,
     SamLocalisation,
+    Segmentation,
     Srg,
     TotalVariation,
     TransferValidity,
@@ -92,6 +93,8 @@ OF_EXPLANATIONS = [
     Neg(noise, steps=3, batch=3),
     Adp(noise),
     Pic(keep="shifted"),
+    Segmentation(),
+    Segmentation("ap"),
 ]
 OF_PAIRS = [
     OneVsOneDeletion(steps=4),

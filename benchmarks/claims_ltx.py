@@ -1,0 +1,115 @@
+"""Is a learned explainer better than gradients and class activation maps, and for fine-tuning?
+
+    python benchmarks/claims_ltx.py [--photos 100] [--rows PATTERN] [--report]
+
+The claims of Barkan et al., arXiv:2310.16584, on ImageNet validation photos that EfficientNet-Lite0
+answers with their label, by the shipped mask network, which saw none of them: as it is (pLTX), and
+fine-tuned on each photo (LTX), its step chosen by its own loss or, as published, by the measure
+that is then reported. All on black, as published: how long the answer survives while pixels go
+(POS, NEG), its probability on the way (DEL, INS, at the same ten shares), and on the map's part
+(ADP, PIC). Deletion under fills that no method was made with stands beside them. See
+`claims_removal.py` for `--rows` and how runs resume.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from claims_fido import MASKER, TRAINED
+from claims_measures import Measure, One
+from claims_run import Benchmark, arguments, run
+from claims_verdict import Measured, Photos, compared
+from claims_work import Row, centre
+from harness import ROOT
+
+from rather import Explainer, Infiller
+from rather.explainers import (
+    Fido,
+    GradCam,
+    InputGradient,
+    IntegratedGradients,
+    Ltx,
+    Occlusion,
+    Rise,
+)
+from rather.infillers import Blur, Constant, MeanColour
+from rather.metrics import Adp, Deletion, Insertion, Neg, Pic, Pos
+from rather.metrics.perturbation import TENTHS
+
+SEED = 0
+SHOWN = tuple(step / 10 for step in range(1, 11))  # what is left as the worst tenths go
+BLACK = Constant(0.0)
+FAIR: dict[str, Infiller] = {"mean colour": MeanColour(), "blur": Blur(sigma=10.0)}
+TUNED = Ltx(MASKER, **TRAINED, seed=SEED)
+MASKS: dict[str, Explainer] = {
+    "pLTX": replace(TUNED, steps=0),
+    "LTX": TUNED,
+    "LTX, step by POS": replace(TUNED, select="pos"),
+    "FIDO, black": Fido(infiller=BLACK, seed=SEED),
+}
+OTHERS: dict[str, Explainer] = {
+    "Grad-CAM": GradCam(),
+    "gradient": InputGradient(),
+    "IG, black": IntegratedGradients(baseline=BLACK),
+    "occlusion, black": Occlusion(infiller=BLACK, seed=SEED),
+    "RISE, black": Rise(infiller=BLACK, samples=500, seed=SEED),
+}
+BASELINES = ("Grad-CAM", "gradient", "IG, black")
+MEASURED = (
+    Measured("POS", "POS"),
+    Measured("NEG", "NEG", lower=False),
+    Measured("DEL", "DEL"),
+    Measured("INS", "INS", lower=False),
+    Measured("ADP", "ADP"),
+    Measured("PIC", "PIC", lower=False),
+    *(Measured(f"deletion, {fill}", f"deletion, {fill}") for fill in FAIR),
+)
+
+
+def measures(keep: Any) -> dict[str, Measure]:
+    """All that is measured of one map; `keep` says how it is to be read as a mask."""
+    fixed = {
+        "POS": Pos.as_published(),
+        "NEG": Neg.as_published(),
+        "DEL": Deletion(BLACK, TENTHS, seed=SEED),
+        "INS": Insertion(BLACK, SHOWN, seed=SEED),
+        "ADP": Adp(keep=keep),
+        "PIC": Pic(keep=keep),
+        **{f"deletion, {name}": Deletion(fill, seed=SEED) for name, fill in FAIR.items()},
+    }
+    return {name: One(name, metric) for name, metric in fixed.items()}
+
+
+def rows() -> list[Row]:
+    """Mask networks, what else gives masks, and what gives ratings; the centre looks at nothing."""
+    shifted, scaled = measures("shifted"), measures("scaled")
+    return [
+        Row("centre", "", centre, scaled, "centre of the image"),
+        *(Row(name, "black", by, shifted) for name, by in MASKS.items()),
+        *(Row(name, "black", by, scaled) for name, by in OTHERS.items()),
+    ]
+
+
+def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+    """LTX above pLTX, pLTX above gradients and CAM; and beside what removes pixels."""
+    pairs = [("LTX", "pLTX"), ("LTX, step by POS", "LTX")]
+    pairs += [("pLTX", other) for other in ("centre", *BASELINES)]
+    pairs += [("LTX", other) for other in (*BASELINES, "RISE, black", "FIDO, black")]
+    return [
+        compared(numbers, each, one, other, flag(each.name, one))
+        for one, other in pairs
+        for each in MEASURED
+    ]
+
+
+def flag(measure: str, row: str) -> str:
+    """Whether the step was chosen by the measure itself."""
+    return "chosen by it" if row.endswith(measure) else ""
+
+
+TITLE = "Is a learned explainer better? Gain, with 95 % intervals over photos"
+BENCHMARK = Benchmark("claims_ltx", TITLE, rows(), MEASURED, (), claims, SEED)
+
+
+if __name__ == "__main__":
+    run(BENCHMARK, arguments(__doc__).parse_args(), ROOT / "results")
