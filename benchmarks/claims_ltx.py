@@ -1,26 +1,29 @@
 """Is a learned explainer better than gradients and class activation maps, and for fine-tuning?
 
-    python benchmarks/claims_ltx.py [--photos 100] [--rows PATTERN] [--report]
+    python benchmarks/claims_ltx.py [--objects] [--photos 100] [--rows PATTERN] [--report]
 
 The claims of Barkan et al., arXiv:2310.16584, on ImageNet validation photos that EfficientNet-Lite0
 answers with their label, by the shipped mask network, which saw none of them: as it is (pLTX), and
 fine-tuned on each photo (LTX), its step chosen by its own loss or, as published, by the measure
 that is then reported. All on black, as published: how long the answer survives while pixels go
 (POS, NEG), its probability on the way (DEL, INS, at the same ten shares), and on the map's part
-(ADP, PIC). Deletion under fills that no method was made with stands beside them. See
-`claims_removal.py` for `--rows` and how runs resume.
+(ADP, PIC). Deletion under fills that no method was made with stands beside them. With `--objects`:
+whether the map covers the salient object, as people drew it, of photos of ECSSD that are asked why
+what the classifier answers. See `claims_removal.py` for `--rows` and how runs resume.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from claims_fido import MASKER, TRAINED
 from claims_measures import Measure, One
-from claims_run import Benchmark, arguments, run
+from claims_run import Bed, Benchmark, arguments, run
 from claims_verdict import Measured, Photos, compared
 from claims_work import Row, centre
 from harness import ROOT
+from objects import data, photos
 
 from rather import Explainer, Infiller
 from rather.explainers import (
@@ -33,7 +36,7 @@ from rather.explainers import (
     Rise,
 )
 from rather.infillers import Blur, Constant, MeanColour
-from rather.metrics import Adp, Deletion, Insertion, Neg, Pic, Pos
+from rather.metrics import Adp, Deletion, Insertion, Neg, Pic, Pos, Segmentation
 from rather.metrics.perturbation import TENTHS
 
 SEED = 0
@@ -66,6 +69,15 @@ MEASURED = (
 )
 
 
+COVERED: dict[str, Measure] = {
+    "pixel accuracy": One("pixel accuracy", Segmentation("accuracy")),
+    "mean IoU": One("mean IoU", Segmentation("iou")),
+    "F1": One("F1", Segmentation("f1")),
+    "average precision": One("average precision", Segmentation("ap")),
+}
+SEGMENTED = tuple(Measured(name, name, lower=False) for name in COVERED)
+
+
 def measures(keep: Any) -> dict[str, Measure]:
     """All that is measured of one map; `keep` says how it is to be read as a mask."""
     fixed = {
@@ -90,7 +102,14 @@ def rows() -> list[Row]:
     ]
 
 
-def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
+def objects() -> list[Row]:
+    """The same methods, and how well their maps cover the object."""
+    return [replace(row, measures=COVERED) for row in rows() if row.name != "LTX, step by POS"]
+
+
+def claims(
+    numbers: Mapping[str, Photos], measured: Sequence[Measured] = MEASURED
+) -> list[dict[str, Any]]:
     """LTX above pLTX, pLTX above gradients and CAM; and beside what removes pixels."""
     pairs = [("LTX", "pLTX"), ("LTX, step by POS", "LTX")]
     pairs += [("pLTX", other) for other in ("centre", *BASELINES)]
@@ -98,7 +117,8 @@ def claims(numbers: Mapping[str, Photos]) -> list[dict[str, Any]]:
     return [
         compared(numbers, each, one, other, flag(each.name, one))
         for one, other in pairs
-        for each in MEASURED
+        if one in numbers
+        for each in measured
     ]
 
 
@@ -109,7 +129,20 @@ def flag(measure: str, row: str) -> str:
 
 TITLE = "Is a learned explainer better? Gain, with 95 % intervals over photos"
 BENCHMARK = Benchmark("claims_ltx", TITLE, rows(), MEASURED, (), claims, SEED)
+OBJECTS = Benchmark(
+    "claims_ltx_objects",
+    "Does a learned explainer cover the object better? Gain, with 95 % intervals over photos",
+    objects(),
+    SEGMENTED,
+    (),
+    partial(claims, measured=SEGMENTED),
+    SEED,
+    Bed(photos, data, "why what it answers?"),
+)
 
 
 if __name__ == "__main__":
-    run(BENCHMARK, arguments(__doc__).parse_args(), ROOT / "results")
+    parser = arguments(__doc__)
+    parser.add_argument("--objects", action="store_true", help="photos with masks of the object")
+    options = parser.parse_args()
+    run(OBJECTS if options.objects else BENCHMARK, options, ROOT / "results")

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,21 @@ from rather import Batch, Classifier
 
 
 @dataclass(frozen=True)
+class Bed:
+    """Other photos than those of ILSVRC, of which something else may be asked.
+
+    Args:
+        photos: one by one, each labelled with the class that is asked about.
+        data: so many of them in words.
+        question: in words.
+    """
+
+    photos: Callable[[Classifier], Iterator[Batch]]
+    data: Callable[[int], str]
+    question: str
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Rows that are made of every photo, and what is claimed of them.
 
@@ -28,6 +43,7 @@ class Benchmark:
         beside: numbers that are only shown.
         claims: the table, from all numbers.
         seed: of all rows and measures.
+        bed: of which photos; None: ILSVRC's that are answered with their label.
     """
 
     name: str
@@ -37,6 +53,7 @@ class Benchmark:
     beside: Sequence[Measured]
     claims: Callable[[Mapping[str, Photos]], list[dict[str, Any]]]
     seed: int = 0
+    bed: Bed | None = None
 
 
 def without_inpainter(rows: Sequence[Row]) -> list[Row]:
@@ -60,26 +77,30 @@ def run(benchmark: Benchmark, options: argparse.Namespace, folder: Path) -> Path
     if not options.report:
         rows = without_inpainter(benchmark.rows) if options.without else benchmark.rows
         wanted = [row for row in rows if re.search(options.rows, row.name)]
-        work(wanted, classifier, chosen(classifier, options), ledger)
+        work(wanted, classifier, chosen(classifier, options, benchmark.bed), ledger)
     return report(benchmark, ledger, classifier.name, folder)
 
 
-def chosen(classifier: Classifier, options: argparse.Namespace) -> list[Batch]:
+def chosen(
+    classifier: Classifier, options: argparse.Namespace, bed: Bed | None = None
+) -> list[Batch]:
     """The photos that the command line asks for, in its order."""
-    batches = list(islice(photos(classifier), options.skip, options.photos))
+    every = bed.photos(classifier) if bed else photos(classifier)
+    batches = list(islice(every, options.skip, options.photos))
     return batches[::-1] if options.backwards else batches
 
 
 def report(benchmark: Benchmark, ledger: Ledger, classifier: str, folder: Path) -> Path:
     """Tables, JSON, and the numbers of every photo in one file."""
-    rows = benchmark.rows
+    rows, bed = benchmark.rows, benchmark.bed
     numbers = ledger.numbers({row.name: row.key(classifier) for row in rows})
     means = summary(numbers, [*benchmark.measured, *benchmark.beside])
     show("means", means)
+    count = max((len(found) for found in numbers.values()), default=0)
     settings = {
         "seed": benchmark.seed,
-        "data": data(max((len(found) for found in numbers.values()), default=0)),
-        "question": "why the labelled class?",
+        "data": bed.data(count) if bed else data(count),
+        "question": bed.question if bed else "why the labelled class?",
         "classifier": classifier,
         "rows": {row.name: row.label or repr(row.explainer) for row in rows},
         "measures": {name: repr(one) for row in rows for name, one in row.measures.items()},

@@ -305,19 +305,23 @@ def test_two_runs_can_begin_at_either_end(
     assert bench.run.chosen(tiny, asked) == photos[2:0:-1]
 
 
-@pytest.mark.parametrize("name", ["removal", "fido", "ltx"])
+@pytest.mark.parametrize("name", ["removal", "fido", "ltx", "objects"])
 def test_a_tiny_run_tells_claims_with_intervals_and_goes_on_where_it_was(
     name: str, bench: Bench, small: None, tmp_path: Path
 ) -> None:
-    made = {"removal": bench.removal.BENCHMARK, "ltx": bench.ltx.BENCHMARK}
-    whole = made.get(name) or bench.fido.benchmark(masker="x")
+    whole = {
+        "removal": bench.removal.BENCHMARK,
+        "fido": bench.fido.benchmark(masker="x"),
+        "ltx": bench.ltx.BENCHMARK,
+        "objects": replace(bench.ltx.OBJECTS, bed=None),
+    }[name]
     benchmark = replace(whole, rows=[quick(row) for row in whole.rows])
     path = bench.run.run(benchmark, options(bench, photos=2), tmp_path)
     found = json.loads(path.read_text("utf-8"))
     assert found["settings"]["seed"] == 0
     assert "2 photos" in found["settings"]["data"]
     assert {row["row"] for row in found["means"]} == {row.name for row in whole.rows}
-    measure = {"ltx": "POS"}.get(name, "box error")
+    measure = {"ltx": "POS", "objects": "mean IoU"}.get(name, "box error")
     assert {row["n"] for row in found["rows"] if row["measure"] == measure} == {2}
     assert all(row["low"] <= row["by"] <= row["high"] for row in found["rows"] if row["n"])
     pages = tmp_path / "ledger" / benchmark.name
