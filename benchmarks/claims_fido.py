@@ -5,8 +5,8 @@
 
 The claims of Chang et al., arXiv:1807.08024, on ImageNet validation photos that EfficientNet-Lite0
 answers with their label: FIDO (`Fido()`, the fast schedule) for both objectives and BBMP, with mean
-colour, blur, noise, local mean, the shipped in-painter and the shipped VAE; with contextual
-attention where weights are given. Compactness and artefacts at equal log-odds (0, a probability of
+colour, blur, noise, local mean, the shipped in-painter, and small forms of the VAE and the
+contextual attention of the paper. Compactness and artefacts at equal log-odds (0, a probability of
 one half), under the method's own fill and under fills that are the same for all; saliency metric;
 box error (thresholds chosen on the other half of the photos); removal curves under the in-painter
 and the mean colour. With `--masker`, the weights of a `MaskRecipe`, also an amortised mask network,
@@ -45,7 +45,7 @@ AD_HOC: dict[str, Infiller] = {
     "local mean": LocalMean(window=15),
 }
 COMMON = ("mean colour", "in-painter")
-MASKER = "ltx-efficientnet-lite0"
+MASKER, VAE, ATTENTION = "ltx-efficientnet-lite0", "rather-vae-v1", "rather-contextual-v1"
 MASKS = ("mask network", "mask network, tuned")
 # What the mask network was trained for, to be fine-tuned alike.
 TRAINED: dict[str, Any] = {
@@ -181,8 +181,8 @@ def benchmark(vae: str = "", attention: str = "", masker: str = "") -> Benchmark
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--vae", default="rather-vae-v1", help="weights of VaeInpainter")
-    parser.add_argument("--attention", default="", help="weights of ContextualAttention")
+    parser.add_argument("--vae", default=VAE, help="weights of VaeInpainter")
+    parser.add_argument("--attention", default=ATTENTION, help="weights of ContextualAttention")
     parser.add_argument("--masker", default=MASKER, help="of a mask network")
     options = parser.parse_args()
     run(benchmark(options.vae, options.attention, options.masker), options, ROOT / "results")

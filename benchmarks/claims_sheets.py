@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from claims_fido import MASKER
+from claims_fido import ATTENTION, MASKER, VAE
 from claims_fido import benchmark as fido
 from claims_ledger import Ledger
 from claims_removal import BENCHMARK as REMOVAL
@@ -71,6 +71,7 @@ def short(name: str) -> str:
     words = {
         "FIDO ssr, ": "F ",
         "FIDO sdr, ": "F ",
+        "FIDO joint, ": "joint ",
         "BBMP ssr, ": "B ",
         "BBMP sdr, ": "B ",
         "network": "net",
@@ -84,7 +85,7 @@ def run(count: int, cell: int, folder: Path, engine: str = "openvino", skip: int
     """All sheets that there are maps for."""
     classifier = judge(engine)
     batches = list(islice(photos(classifier), skip, skip + count))
-    both = fido(masker=MASKER)
+    both = fido(VAE, ATTENTION, MASKER)
     parts = {
         "claims_removal": (REMOVAL, [row for row in REMOVAL.rows if row.fill]),
         "claims_fido_ssr": (both, [row for row in both.rows if " sdr" not in row.name]),

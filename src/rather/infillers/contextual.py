@@ -2,7 +2,8 @@
 
 Source: Yu et al., Generative Image Inpainting with Contextual Attention, arXiv:1801.07892.
 Differs: runs at the image's own size, padded to a multiple of 8, in float32 and RGB; the published
-use resizes to 256 px and back, rounds to 8 bit, and thresholds by the whole batch.
+use resizes to 256 px and back, rounds to 8 bit, and thresholds by the whole batch. The shipped
+weights are small, and were trained here.
 """
 
 from dataclasses import dataclass
@@ -14,16 +15,18 @@ from rather.networks.chosen import chosen
 from rather.networks.contextual import ContextualNet
 from rather.types import Images, Keep
 
+SHIPPED = "rather-contextual-v1"
+
 
 @dataclass(frozen=True)
 class ContextualAttention:
     """Copies shown patches into the hole; good at texture, at the price of stray copies.
 
     Args:
-        weights: path of the weights that `rather fit ContextualRecipe ...` wrote.
+        weights: a shipped name, or the path of what `rather fit ContextualRecipe ...` wrote.
     """
 
-    weights: str
+    weights: str = SHIPPED
 
     reads_hidden: ClassVar[bool] = False
     uses_keep: ClassVar[bool] = True
