@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -106,7 +106,10 @@ def explain(
     return Explanation(batch, asked, logits, heatmaps, explainer, *about, settled, pair, notes)
 
 
-def _check_heatmaps(heatmaps: Heatmaps, batch: Batch, explainer: Explainer) -> None:
+def _check_heatmaps(heatmaps: Any, batch: Batch, explainer: Explainer) -> None:
+    if not isinstance(heatmaps, torch.Tensor) or not heatmaps.is_floating_point():
+        said = heatmaps.dtype if isinstance(heatmaps, torch.Tensor) else type(heatmaps).__name__
+        raise ValueError(f"{explainer} gave heatmaps of {said}; give a float32 tensor (n, h, w)")
     wanted = (len(batch.images), *batch.images.shape[2:])
     if tuple(heatmaps.shape) != wanted:
         raise ValueError(f"{explainer} gave heatmaps {tuple(heatmaps.shape)} instead of {wanted}")

@@ -1,6 +1,6 @@
 """Measuring: one number per image, of an explanation or of a counterfactual."""
 
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -21,8 +21,23 @@ class Metric(Protocol[Result]):
 
 @torch.no_grad()
 def measure(metric: Metric[Result], classifier: Classifier, result: Result) -> PerImage:
-    """Rate every image's result; averaging is left to whoever reports."""
+    """Rate every image's result; averaging is left to whoever reports.
+
+    Raises:
+        ValueError: the metric answered with something else than a finite number, or NaN, an image.
+    """
     scores = metric(classifier, result)
+    if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (_count(result),):
+        said = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+        raise ValueError(
+            f"{metric} answered with {said}; a metric gives a tensor of one number for each of the "
+            f"{_count(result)} images"
+        )
     if scores.isinf().any():
         raise ValueError(f"{metric} gave infinite scores; a metric answers with numbers or NaN")
     return scores
+
+
+def _count(result: Any) -> int:
+    """How many images a result is of."""
+    return len(result.images if hasattr(result, "images") else result.batch.images)

@@ -20,6 +20,31 @@ Values = Float[Tensor, "questions variants"]
 _OPEN: ContextVar["Together | None"] = ContextVar("together", default=None)
 
 
+class Same:
+    """A thing that equals itself alone, and stays as long as this is kept."""
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def known_as(method: object) -> Hashable:
+    """A method by its type and fields: numbers and words by value, in-fills and the like as such.
+
+    Two that are written alike need not be: functions and networks do not say what they hold.
+    """
+    plain = (int, float, str, type(None))
+    fields = vars(method).items()
+    return type(method), *(
+        (name, value if isinstance(value, plain) else Same(value)) for name, value in fields
+    )
+
+
 @dataclass(eq=False)
 class Together:
     """Questions that are asked of the same images, and what is known of each variant by now."""

@@ -4,6 +4,7 @@ Results go to standard output; progress, warnings and errors to standard error.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -42,8 +43,17 @@ def say(text: str) -> None:
 
 
 def emit(found: Any) -> None:
-    """A result for programs."""
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    """A result for programs; JSON knows no NaN, which becomes null."""
+    sys.stdout.write(json.dumps(finite(found), indent=1, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same with None for numbers that are none, at any depth."""
+    if isinstance(value, dict):
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def named(failed: list[tuple[str, str]]) -> int:

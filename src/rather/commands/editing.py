@@ -67,13 +67,14 @@ class Kept:
 @dataclass(frozen=True)
 class Edit:
     """What the command line says of one image; `flipped` is of the edit as it was made, `stored`
-    of the file, which has 8 bits a channel."""
+    of the file, which has 8 bits a channel; `already`: it was the class before."""
 
     image: str
     file: str
     target: int
     flipped: bool
     stored: bool
+    already: bool
     says: str
     change: float
     before: list[dict[str, Any]]
@@ -119,16 +120,19 @@ def described(task: Task) -> dict[str, Any]:
 def summary(found: list[Edit], folder: Path, failed: list[tuple[str, str]]) -> dict[str, Any]:
     """The result for programs."""
     images = [vars(one) for one in found]
-    flips = sum(one.flipped for one in found)
+    flips = sum(one.flipped and not one.already for one in found)
     return {"out": str(folder), "flipped": flips, "images": images, "failed": failed}
 
 
 def lines(found: list[Edit], folder: Path) -> list[str]:
     """The result for people."""
     said = [f"{one.image}: {one.says}" for one in found]
-    flips = sum(one.flipped for one in found)
-    lost = sum(one.flipped and not one.stored for one in found)
-    count = f"{flips} of {len(found)} flipped"
+    wanted = [one for one in found if not one.already]
+    flips = sum(one.flipped for one in wanted)
+    lost = sum(one.flipped and not one.stored for one in wanted)
+    count = f"{flips} of {len(wanted)} flipped"
+    if len(wanted) < len(found):
+        count += f"; {len(found) - len(wanted)} had the class before"
     if lost:
         count += f"; {lost} of them no longer once stored with 8 bits a channel"
     return [*said, count, f"images: {folder.resolve()}"]
@@ -143,6 +147,7 @@ def _edit(
         int(pair.target[row]),
         bool(pair.flipped[row]),
         stored,
+        bool(pair.already[row]),
         words.flipped(pair, row, of.names),
         float(pair.change[row].mean()),
         asking.best(of, pair.before[row], 5),

@@ -22,6 +22,7 @@ from rather.infiller import Infiller, fill, seeded, stochastic, uses_keep
 from rather.infillers.learned import Inpainter
 from rather.progress import track
 from rather.question import Question
+from rather.settling import at_rows
 from rather.types import Heatmaps, Images, PerImage
 from rather.variants import check_batch, check_choice
 
@@ -147,7 +148,7 @@ class Fido:
             drop = self.dropped(grid[live], here)
             masks = self.sampled(grid[live], drop, self.samples, step)
             if proposal is None or (self.varies and step % self.refresh == 0):
-                proposal = self.proposed(here, masks.detach(), step)
+                proposal = at_rows(self, live).proposed(here, masks.detach(), step)
             slopes = self.slopes(classifier, here, asked, masks.detach(), proposal)
             weight = min(step / self.rise, 1)
             loss = weight * self.price(drop).sum() - (masks * slopes).sum()

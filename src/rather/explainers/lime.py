@@ -98,7 +98,7 @@ class Lime:
     @torch.no_grad()
     def fit(self, classifier: Classifier, images: Images, question: Question) -> LimeFit:
         """The linear models themselves, with the share of variance that they explain."""
-        segments = self.segmenter(images)
+        segments = numbered(self.segmenter(images))
         fits = [
             replace(self, seed=self.seed + extra, seeds=1)._fit(
                 segments, classifier, images, question
@@ -143,6 +143,11 @@ class Lime:
             first = torch.ones(1, count, dtype=torch.bool, device=counts.device)
             row = torch.cat([first, drawn])[: self.samples]
             yield torch.nn.functional.pad(row.to(torch.uint8), (0, widest - count))
+
+
+def numbered(segments: Int[Tensor, "n h w"]) -> Int[Tensor, "n h w"]:
+    """Labels from 0 without gaps, in each image."""
+    return torch.stack([one.unique(return_inverse=True)[1] for one in segments])
 
 
 def kernel(share: Float[Tensor, "n samples"], width: float) -> Float[Tensor, "n samples"]:

@@ -30,6 +30,7 @@ from rather.explainers.circle import circle
 from rather.explainers.removal import Output, value
 from rather.infiller import Infiller, filler, proposer, seeded, uses_keep
 from rather.infillers import Blur
+from rather.notes import note
 from rather.progress import track
 from rather.question import Question
 from rather.types import Heatmaps, Images, Keep, PerImage
@@ -115,7 +116,9 @@ class MeaningfulPerturbation:
             grid = method.learned(classifier, images, question)
             return 1 - method.mask(grid, images)[:, 0]
 
-        return by_images(self, part, images, question, self.batch)
+        heat = by_images(self, part, images, question, self.batch)
+        note("share hidden at once, at the end", heat.mean((1, 2)))
+        return heat
 
     @torch.enable_grad()
     def learned(self, classifier: Classifier, images: Images, question: Question) -> Grid:
@@ -141,10 +144,12 @@ class MeaningfulPerturbation:
         soft = bounded(self.mask(grid, images))
         keep = straight_through(soft, soft > self.cut(soft)) if self.binary else soft
         shifted = self.moved(images, top, left)
-        if not self.jitter_keep:
+        if self.jitter_keep or not uses_keep(self.infiller):
+            behind = self.moved(proposed(keep, step), top, left)
+        else:
             behind = proposer(self.infiller, shifted, self.seed)(keep, step)
-            return torch.lerp(behind, shifted, keep)
-        behind, keep = (self.moved(part, top, left) for part in (proposed(keep, step), keep))
+        if self.jitter_keep:
+            keep = self.moved(keep, top, left)
         return torch.lerp(behind, shifted, keep)
 
     def mask(self, grid: Grid, like: Tensor) -> Grid:
@@ -171,7 +176,7 @@ class MeaningfulPerturbation:
         if self.threshold != "midrange":
             return self.threshold
         middle = (soft.amax((1, 2, 3), True) + soft.amin((1, 2, 3), True)) / 2
-        return middle.detach().clamp(min=0.5)
+        return middle.detach().clamp(0.5, 1 - 1e-6)  # a mask of ones keeps all
 
     def price(self, grid: Grid, risen: float = 1.0) -> PerImage:
         """What the mask costs; the price of another share than `fraction` rises step by step."""

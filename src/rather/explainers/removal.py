@@ -14,7 +14,7 @@ from rather.classifier import Classifier
 from rather.infiller import Infiller, filler, stochastic
 from rather.notes import note
 from rather.question import Question
-from rather.together import Values, asked_with
+from rather.together import Same, Values, asked_with, known_as
 from rather.types import Images, Keep, Labels, Logits, PerImage
 from rather.variants import check_batch, check_choice, variants
 
@@ -75,7 +75,7 @@ def removed(
     What variants keep must not depend on the question: those asked `together` share the passes. It
     notes how much is hidden at once: an infiller may not have been trained for so much.
     """
-    asked, key = asked_with(question), (repr(method), id(classifier), each)
+    asked, key = asked_with(question), (known_as(method), Same(classifier), each)
     mine, known = asked.index(question), asked.values(key, images)
     ask = None if known is not None else _asking(method, classifier, images, asked.questions)
     values = images.new_zeros(len(asked.questions), len(images) * each) if known is None else known

@@ -24,6 +24,12 @@ class Mixture:
     def __post_init__(self) -> None:
         if not self.infillers:
             raise ValueError("a mixture of 0 in-fills fills nothing; name at least one")
+        bound = [one for one in self.infillers if hasattr(one, "at")]
+        if bound and self.uses_keep:
+            raise ValueError(
+                f"{bound[0]} holds pixels for each image in order, and cannot be mixed with what "
+                "reads the mask, as that is asked of each variant anew; take Pastes, or none"
+            )
 
     @property
     def reads_hidden(self) -> bool:

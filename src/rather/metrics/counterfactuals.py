@@ -22,12 +22,15 @@ from rather.variants import check_choice
 
 @dataclass(frozen=True)
 class FlipRate:
-    """Validity: 1 where the classifier, asked again, answers the class wanted; else 0."""
+    """Validity: 1 where the classifier, asked again, answers the class wanted; else 0.
+
+    NaN for an image that was of that class before.
+    """
 
     higher_is_better: ClassVar[bool] = True
 
     def __call__(self, classifier: Classifier, result: Counterfactual) -> PerImage:
-        return result.flipped.float()
+        return result.flipped.float().where(~result.already, torch.nan)
 
 
 @dataclass(frozen=True)
