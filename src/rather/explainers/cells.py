@@ -96,10 +96,10 @@ def _bells(
 def bounded(keep: Grid) -> Grid:
     """In [0, 1] in spite of rounding; torch's clamp has no slope at the ends, where masks start.
 
-    >>> keep = torch.tensor([[[[1.0000001]]]], requires_grad=True)
+    >>> keep = torch.tensor([[[[0.25, 1.0000001]]]], requires_grad=True)
     >>> made = bounded(keep)
-    >>> made.item(), torch.autograd.grad(made.sum(), keep)[0].item()
-    (1.0, 1.0)
+    >>> made.flatten().tolist(), torch.autograd.grad(made.sum(), keep)[0].flatten().tolist()
+    ([0.25, 1.0], [1.0, 1.0])
     """
     return straight_through(keep, keep.clamp(0, 1))
 
@@ -119,7 +119,7 @@ def straight_through(soft: Tensor, hard: Tensor) -> Tensor:
     >>> hard.tolist(), torch.autograd.grad(hard.sum(), soft)[0].tolist()
     ([0.0, 1.0], [1.0, 1.0])
     """
-    return hard.to(soft.dtype) + (soft - soft.detach())  # the bracket is exactly 0
+    return hard.detach().to(soft.dtype) + (soft - soft.detach())  # the bracket is exactly 0
 
 
 def by_images(
