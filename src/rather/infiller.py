@@ -132,6 +132,14 @@ def _check(values: torch.Tensor, images: Images, what: str) -> None:
             f"{what} has shape {tuple(values.shape)}, but the images {tuple(images.shape)}; "
             f"it must be {shape}"
         )
+    meaning = "; 1 keeps a pixel, 0 replaces it" if what == "keep" else ""
+    if not values.is_floating_point() or (meaning and values.dtype != images.dtype):
+        way = "use keep.float(), or keep.to(images)" if meaning else "return it .to(images)"
+        raise ValueError(
+            f"{what} is {values.dtype}, but must be floating point, {images.dtype} as the images "
+            f"are{meaning}; {way}"
+        )
     low, high = values.detach().aminmax()
     if not (low >= 0 and high <= 1):
-        raise ValueError(f"{what} must lie in [0, 1], but spans [{low:.3g}, {high:.3g}]")
+        way = f"{meaning}: divide 8-bit values by 255" if meaning else ""
+        raise ValueError(f"{what} must lie in [0, 1], but spans [{low:.3g}, {high:.3g}]{way}")

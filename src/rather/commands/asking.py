@@ -28,7 +28,11 @@ FEW = 4  # what is kept, and shown, once it is whole has that share of the best 
 
 
 def classifier(
-    name: str, device: str = "auto", engine: str = "torch", size: int | None = None
+    name: str,
+    device: str = "auto",
+    engine: str = "torch",
+    size: int | None = None,
+    white: float | None = None,
 ) -> Classifier:
     """Load a classifier by name, and make it fast."""
     if engine not in ("torch", "openvino"):
@@ -36,6 +40,8 @@ def classifier(
     found = load(name, device=place(device))
     if size is not None:
         found.view = resized(found.view, size)
+    if white is not None:
+        found.view = replace(found.view, white=white)
     return found.prepare(cast(Literal["torch", "openvino"], engine))
 
 
@@ -77,6 +83,12 @@ def failures(found: Photos) -> list[tuple[str, str]]:
     """Files that were tried in vain; what folders hold besides photos does not count."""
     left_out = set(found.left_out)
     return [failed for failed in found.failed if failed not in left_out]
+
+
+def doubts(doubtful: list[tuple[str, str]]) -> list[str]:
+    """One line on the photos that are likely too dark, if there are any."""
+    more = f"; so do {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
+    return [f"rather: {path}: {reason}{more}" for path, reason in doubtful[:1]]
 
 
 def suited(method: Explainer, by: str, view: View) -> Explainer:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out
+from rather.commands.console import bar, emit, guarded, named, out, say
 
 
 @guarded
@@ -18,6 +18,7 @@ def classify(
     device: options.Device = "auto",
     engine: options.Engine = "torch",
     size: options.Size = None,
+    white: options.White = None,
     json: options.Json = False,
 ) -> int:
     """Say what the classifier sees in photos."""
@@ -25,13 +26,15 @@ def classify(
     from rather.progress import track
 
     with bar():
-        asked = asking.classifier(classifier, device, engine, size)
+        asked = asking.classifier(classifier, device, engine, size, white)
         photos = asking.photos(images, asked)
         found: list[dict[str, Any]] = []
         for batch in track(photos, "photos"):
             logits = asked(batch.images.to(asked.device))
             pairs = zip(batch.names, logits, strict=True)
             found += [{"image": name, "best": asking.best(asked, row, top)} for name, row in pairs]
+    for line in asking.doubts(photos.doubtful):
+        say(line)
     failed = asking.failures(photos)
     if json:
         emit({"classifier": asked.name, "images": found, "failed": failed})

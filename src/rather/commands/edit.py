@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out
+from rather.commands.console import bar, emit, guarded, named, out, say
 
 Editor = Annotated[
     str,
@@ -27,6 +27,7 @@ def edit(
     device: options.Device = "auto",
     engine: options.Engine = "torch",
     size: options.Size = None,
+    white: options.White = None,
     folder: Out = Path("edits"),
     force: options.Force = False,
     json: options.Json = False,
@@ -39,10 +40,12 @@ def edit(
 
     with bar():
         method = asking.editor(editor)
-        asked = asking.classifier(classifier, device, engine, size)
+        asked = asking.classifier(classifier, device, engine, size, white)
         photos = asking.few(images, asked)
         task = editing.Task(asked, method, to)
         found = editing.edited(task, photos, folder, force)
+    for line in asking.doubts(photos.doubtful):
+        say(line)
     failed = asking.failures(photos)
     if json:
         emit(editing.summary(found, folder, failed))

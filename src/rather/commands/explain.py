@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out
+from rather.commands.console import bar, emit, guarded, named, out, say
 
 Out = Annotated[Path, typer.Option(help="Folder for the record, the figures and report.html.")]
 Figures = Annotated[
@@ -27,6 +27,7 @@ def explain(
     seed: options.Seed = None,
     batch: options.Variants = None,
     size: options.Size = None,
+    white: options.White = None,
     share: options.Share = 0.2,
     figures: Figures = True,
     out: Out = Path("out"),
@@ -40,11 +41,13 @@ def explain(
         method = asking.explainer(
             by, infiller=infiller and asking.infiller(infiller), seed=seed, batch=batch
         )
-        asked = asking.classifier(classifier, device, engine, size)
+        asked = asking.classifier(classifier, device, engine, size, white)
         method = asking.suited(method, by, asked.view)
         photos = asking.few(images, asked, batch)
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force, figures)
+    for line in asking.doubts(photos.doubtful):
+        say(line)
     failed = asking.failures(photos)
     if json:
         emit(explaining.summary(found, out, failed))

@@ -13,7 +13,7 @@ Hole = Annotated[
     str,
     typer.Option(
         help="box, segments, tiles or noise (half of the photo but for the box), x,y,w,h in pixels "
-        "of what is looked at, or an image: white is kept, black is filled."
+        "of what is looked at, or an image as large as the photo: white is kept, black is filled."
     ),
 ]
 Which = Annotated[str, typer.Option(help="An in-fill as `rather list` names it, or all.")]
@@ -27,17 +27,24 @@ def fill(
     infiller: Which = "all",
     file: Annotated[Path, typer.Option("--out", help="The picture to write.")] = Path("fill.png"),
     size: Side = 224,
+    white: options.White = None,
     seed: Annotated[int, typer.Option(help="Of the hole and of in-fills that draw.")] = 0,
     device: options.Device = "auto",
     force: options.Force = False,
     json: options.Json = False,
 ) -> int:
     """Show what an in-fill makes of a hole, or all of them side by side."""
-    from rather.commands import filling
+    from rather.commands import asking, filling
+    from rather.data.photo import doubted
+    from rather.view import View
 
     with bar():
-        made, left = filling.filled(photo, hole, infiller, size, seed, device)
+        view = View(size, size, white=white)
+        seen, doubt = doubted(photo, white=view.white)
+        made, left = filling.filled(seen, hole, infiller, view, seed, device)
         filling.save(made, file, force)
+    for line in asking.doubts([(str(photo), doubt)] if doubt else []):
+        say(line)
     for name, reason in left.items():
         say(f"rather: {name} left out: {reason}")
     if json:

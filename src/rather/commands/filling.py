@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -26,12 +27,11 @@ Pictures = dict[str, Image.Image]
 
 
 def filled(
-    photo: Path, hole: str, infiller: str, size: int, seed: int, device: str
+    photo: Image.Image, hole: str, infiller: str, view: View, seed: int, device: str
 ) -> tuple[Pictures, dict[str, str]]:
     """The photo, its hole and every fill as pictures, and what was left out with the reason."""
-    view = View(size, size)
-    image = look(read(photo), view)[None].to(asking.place(device))
-    keep = holed(hole, image, seed, view)
+    image = look(photo, view)[None].to(asking.place(device))
+    keep = holed(hole, image, seed, view, photo.size)
     chosen, left = every() if infiller == "all" else ({infiller: asking.infiller(infiller)}, {})
     made = {"the photo": picture(image), "the hole": picture(image * keep + 0.5 * (1 - keep))}
     for name, method in track(chosen.items(), "fills", len(chosen)):
@@ -63,8 +63,16 @@ def every() -> tuple[dict[str, Infiller], dict[str, str]]:
     return {name: INFILLERS[name]() for name, needed in needs.items() if not needed}, left
 
 
-def holed(hole: str, image: Images, seed: int, view: View) -> Keep:
-    """The mask that a word, four numbers or an image stands for."""
+def holed(hole: str, image: Images, seed: int, view: View, size: tuple[int, int]) -> Keep:
+    """The mask that a word, four numbers or an image stands for.
+
+    Args:
+        hole: the word, the numbers, or the file of an image.
+        image: what is filled, as the view shows it.
+        seed: of holes that are drawn.
+        view: what part of the photo is looked at, and so of a hole that is an image.
+        size: width and height of the photo, which such a hole must have too.
+    """
     made: dict[str, Callable[[Images, torch.Generator], Keep]] = {
         "box": lambda image, _: box(image, image.shape[3] // 4, image.shape[2] // 4),
         "segments": segments,
@@ -80,7 +88,24 @@ def holed(hole: str, image: Images, seed: int, view: View) -> Keep:
         raise ValueError(
             f"--hole {hole!r} is none of {', '.join(made)}, four numbers x,y,w,h, or an image file"
         )
-    return (look(read(Path(hole)), view).mean(0) > 0.5)[None, None].to(image)
+    return (look(masked(hole, size), view).mean(0) > 0.5)[None, None].to(image)
+
+
+def masked(hole: str, size: tuple[int, int]) -> Image.Image:
+    """An image that says what is kept, as large as the photo and not dark all over."""
+    mask = read(Path(hole))
+    if mask.size != size:
+        raise ValueError(
+            f"--hole {hole} has {mask.width} x {mask.height} pixels, but the photo, turned "
+            f"upright, {size[0]} x {size[1]}; draw it on the photo itself, in its full size"
+        )
+    largest = float(np.asarray(mask).mean(2).max())
+    if largest <= 127.5:
+        raise ValueError(
+            f"--hole {hole} has no value above {largest:.3g} of 255, so the whole photo would be "
+            "filled; white is kept, black is filled (a mask of 0 and 1: multiply it by 255)"
+        )
+    return mask
 
 
 def numbered(text: str, image: Images) -> Keep:

@@ -51,6 +51,13 @@ Size: TypeAlias = Annotated[
     int | None,
     typer.Option(min=8, help="Side of the square that is looked at; by default as it was trained."),
 ]
+White: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="Value of greyscale deeper than 8 bits that is shown white, such as 4095 for 12 bits; "
+        "by default by the kind of file, photo by photo."
+    ),
+]
 Share: TypeAlias = Annotated[
     float,
     typer.Option(

@@ -1,9 +1,13 @@
 """One photo of any kind: from a file or bytes to what a network looks at.
 
 Upright (EXIF), RGB, 8 bit; of an animation the first frame. Transparent pixels show white, as on a
-page. Deep greyscale is scaled, not clipped: 16-bit by 1/257; 32-bit and float by the smallest of 1
-(float only), 255 and 65535 that holds all values, or stretched from minimum to maximum where none
-does; NaN counts as 0. Colour profiles are ignored, as they were when the classifiers were trained.
+page. Deep greyscale is scaled by `white`, the value that is shown white; what is larger is clipped.
+Without it, nothing is clipped: 16-bit is scaled by 1/257; 32-bit and float by the smallest of 1
+(float only), 255 and 65535 that holds all values of this photo, or stretched from minimum to
+maximum where none does. Where that leaves the photo nearly black (fewer than one value in a
+thousand reach an eighth of the range), `doubted` says so: 12 bits in a file of 16, or a few values
+of float above 1, do it. NaN counts as 0. Colour profiles are ignored, as they were when the
+classifiers were trained.
 """
 
 import warnings
@@ -18,29 +22,47 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from rather.view import View
+from rather.view import View, check_white
 
 MOST_PIXELS = 80_000_000  # 240 MB as RGB; below Pillow's own limit, 89 million
+DIM, RARE = 1 / 8, 1 / 1000  # share of the range that is nearly black; share of values that may err
 
 
-def read(source: Path | str | bytes, name: str = "", most: int = MOST_PIXELS) -> Image.Image:
+def read(
+    source: Path | str | bytes,
+    name: str = "",
+    most: int = MOST_PIXELS,
+    white: float | int | None = None,
+) -> Image.Image:
     """Read a photo as upright 8-bit RGB.
 
     Args:
         source: a file, or the bytes of one.
         name: what errors call it; by default the file's path.
         most: pixels it may have; a small file can unpack to more than memory holds.
+        white: value of deep greyscale that is shown white; usually `view.white`.
 
     Raises:
         ValueError: it cannot be read; the message holds its name, the reason and the way out.
     """
+    return doubted(source, name, most, white)[0]
+
+
+def doubted(
+    source: Path | str | bytes,
+    name: str = "",
+    most: int = MOST_PIXELS,
+    white: float | int | None = None,
+) -> tuple[Image.Image, str]:
+    """Read a photo as `read` does, and say why it is likely too dark; nothing where it is not."""
+    check_white(white)
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     with _explained(name):
         stream = BytesIO(_filled(source)) if isinstance(source, bytes) else _found(Path(source))
         with Image.open(stream) as image:
             _check_opened(image, most)
             image.load()
-            return _rgb(_upright(image))
+            return _rgb(_upright(image), white)
 
 
 def look(photo: Image.Image, view: View) -> Float[Tensor, "3 h w"]:
@@ -132,20 +154,39 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, white: float | int | None) -> tuple[Image.Image, str]:
+    """The photo, and what is doubtful about its brightness."""
     if image.mode[0] in "IF":
-        return _from_deep(np.asarray(image), image.mode).convert("RGB")
+        return _from_deep(np.asarray(image), image.mode, white)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        page = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(page, image)
+    return image.convert("RGB"), ""
 
 
-def _from_deep(values: np.ndarray, mode: str) -> Image.Image:
+def _from_deep(values: np.ndarray, mode: str, white: float | int | None) -> tuple[Image.Image, str]:
     values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
+    start, span = _scale(values, mode) if white is None else (0.0, float(white))
+    shown = ((values - start) / span).clip(0, 1)
+    photo = Image.fromarray(np.rint(shown * 255).astype(np.uint8)).convert("RGB")
+    return photo, _doubt(values, shown, start + span) if white is None else ""
+
+
+def _scale(values: np.ndarray, mode: str) -> tuple[float, float]:
+    """Which value is shown black, and how far above it is white."""
     low, high = float(values.min()), float(values.max())
     tops = (65535,) if mode.startswith("I;16") else (1, 255, 65535) if mode == "F" else (255, 65535)
     fits = [top for top in tops if low >= 0 and high <= top]
-    start, span = (0.0, float(fits[0])) if fits else (low, (high - low) or 1.0)
-    return Image.fromarray(np.rint((values - start) / span * 255).astype(np.uint8))
+    return (0.0, float(fits[0])) if fits else (low, (high - low) or 1.0)
+
+
+def _doubt(values: np.ndarray, shown: np.ndarray, white: float) -> str:
+    if not shown.any() or (shown >= DIM).mean() >= RARE:
+        return ""
+    usual = float(np.quantile(values, 1 - RARE, method="lower"))
+    return (
+        f"it comes out nearly black: its largest value is {values.max():g}, 999 of 1000 are at "
+        f"most {usual:g}, and {white:g} is shown white; say what is white (1 for float, "
+        "4095 for 12 bits) with --white or View(white=)"
+    )

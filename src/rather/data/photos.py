@@ -12,7 +12,7 @@ from PIL import Image
 
 from rather.atomic import TASK
 from rather.batch import Batch
-from rather.data.photo import look, read
+from rather.data.photo import doubted, look
 from rather.view import View
 
 MARKS: tuple[frozenset[str], ...] = (
@@ -29,7 +29,8 @@ class Photos:
 
     Folders are searched with all that is below them, in the order of names. Each photo is called by
     the stem of its file, or by its path below the folder where stems collide. While it is iterated,
-    `failed` gathers (path, reason) of what cannot be read, `left_out` of what was not tried.
+    `failed` gathers (path, reason) of what cannot be read, `left_out` of what was not tried, and
+    `doubtful` of what is likely too dark, since nothing says which value is white.
 
     Args:
         paths: files and folders; a file is tried whatever its name ends in.
@@ -42,6 +43,7 @@ class Photos:
     batch: int = 16
     failed: list[tuple[str, str]] = field(default_factory=list, init=False, compare=False)
     left_out: list[tuple[str, str]] = field(default_factory=list, init=False, compare=False)
+    doubtful: list[tuple[str, str]] = field(default_factory=list, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -54,6 +56,7 @@ class Photos:
     def __iter__(self) -> Iterator[Batch]:
         self.left_out[:] = self.skipped()
         self.failed[:] = self.left_out
+        self.doubtful.clear()
         readable: list[tuple[torch.Tensor, str]] = []
         for path, name in self.files().items():
             readable += self._looked_at(path, name)
@@ -76,7 +79,9 @@ class Photos:
 
     def _looked_at(self, path: Path, name: str) -> list[tuple[torch.Tensor, str]]:
         try:
-            return [(look(read(path), self.view), name)]
+            photo, doubt = doubted(path, white=self.view.white)
+            self.doubtful.extend([(str(path), doubt)] if doubt else [])
+            return [(look(photo, self.view), name)]
         except ValueError as error:
             self.failed.append((str(path), str(error).removeprefix(f"{path}: ")))
             return []
