@@ -1,8 +1,10 @@
 """Training: resumed equals unbroken, pictures as they come, and a model card that tells."""
 
 import json
+import signal
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from rather.data.folder import Crop, Pictures, stepped
 from rather.data.holes import HoleMixture
 from rather.fitting import InpainterRecipe, Plan, checkpoint, export, fit
 from rather.fitting.inpainter import critic_loss, hidden_error, near_loss
+from rather.fitting.interruption import SIGNALS, deferred
 from rather.networks import weights
 from rather.networks.inpainter import FourierUNet
 from rather.networks.pyramid import pull_push
@@ -70,6 +73,115 @@ def test_killed_between_steps_and_resumed_equals_unbroken(
         train(folder, out)
     assert not out.exists() or step == 5
     assert same(train(folder, out), unbroken)
+
+
+@pytest.fixture
+def stops(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, int], None]]:
+    """Lets Ctrl-C be pressed some times amid a step, after its first network has moved."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    losses = InpainterRecipe.losses
+
+    def stops(at: int, times: int) -> None:
+        def stopped(self: Any, nets: Any, given: Any, generator: Any, step: int) -> Iterator[Any]:
+            for place, loss in enumerate(losses(self, nets, given, generator, step)):
+                for _ in range(times if step == at and place == 1 else 0):
+                    signal.raise_signal(signal.SIGINT)
+                yield loss
+
+        monkeypatch.setattr(InpainterRecipe, "losses", stopped)
+
+    yield stops
+    signal.signal(signal.SIGINT, usual)
+
+
+SELDOM = replace(PLAN, save_seconds=1000.0)
+
+
+def test_an_interruption_amid_a_step_is_saved_after_it(
+    folder: Path, unbroken: Path, tmp_path: Path, stops: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, file = tmp_path / "net.safetensors", tmp_path / "net.safetensors.fit" / "checkpoint.pt"
+    stops(3, 1)
+    with pytest.raises(KeyboardInterrupt, match=r"step 4 is kept in .*net\.safetensors\.fit, and"):
+        train(folder, out, SELDOM)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert checkpoint.load(file)["step"] == 4
+    monkeypatch.undo()
+    assert same(train(folder, out, SELDOM), unbroken)
+
+
+@pytest.mark.parametrize(("plan", "kept"), [(SELDOM, None), (PLAN, 3)])
+def test_a_second_interruption_saves_no_half_step_and_promises_only_what_is_there(
+    plan: Plan,
+    kept: int | None,
+    folder: Path,
+    unbroken: Path,
+    tmp_path: Path,
+    stops: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, file = tmp_path / "net.safetensors", tmp_path / "net.safetensors.fit" / "checkpoint.pt"
+    stops(3, 2)
+    with pytest.raises(KeyboardInterrupt, match=f"step {kept} is kept" if kept else "^$"):
+        train(folder, out, plan)
+    assert (checkpoint.load(file)["step"] if file.exists() else None) == kept
+    monkeypatch.undo()
+    assert same(train(folder, out, plan), unbroken)
+
+
+def test_an_interruption_of_the_last_step_is_not_lost(
+    folder: Path, unbroken: Path, tmp_path: Path, stops: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "net.safetensors"
+    stops(4, 1)
+    with pytest.raises(KeyboardInterrupt, match="step 5 is kept"):
+        train(folder, out, SELDOM)
+    assert not out.exists()
+    assert same(train(folder, out, SELDOM), unbroken)  # no step is left to interrupt
+
+
+def test_threads_and_many_processes_are_interrupted_at_once() -> None:
+    def handlers() -> tuple[Any, ...]:
+        return tuple(map(signal.getsignal, SIGNALS))
+
+    def inside(wait: bool) -> tuple[Any, ...]:
+        with deferred(wait):
+            return handlers()
+
+    assert inside(False) == handlers()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inside, True).result() == handlers()
+
+
+def test_another_file_is_never_written_over(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "precious.txt"
+    out.write_text("precious")
+    with pytest.raises(
+        FileExistsError, match=r"precious\.txt exists already.*--force \(force=True"
+    ):
+        train(folder, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+    assert out.read_text() == "precious"
+    brief = replace(PLAN, steps=1)
+    first = train(folder, out, brief, force=True).read_bytes()
+    assert train(folder, out, brief).read_bytes() == first  # its own: the same call again
+    with pytest.raises(IsADirectoryError, match="is a folder; name the weights file"):
+        train(folder, tmp_path, force=True)
+
+
+def test_another_training_gives_way_to_force_and_this_one_goes_on(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    out, steps = tmp_path / "net.safetensors", []
+    train(folder, out, replace(PLAN, seed=9))
+    with pytest.raises(ValueError, match=r"another seed.* in its place with --force"):
+        train(folder, out)
+    with pytest.raises(KeyboardInterrupt), progress.listening(dies_at(3)):
+        train(folder, out, force=True)
+    with progress.listening(lambda label, done, total: steps.append(done)):
+        train(folder, out, force=True)
+    assert steps[0] == 3
+    assert same(out, unbroken)
 
 
 @pytest.mark.parametrize("when", ["while writing", "before renaming", "after renaming"])
@@ -225,6 +337,13 @@ def test_patience_ends_a_training_that_no_longer_improves(folder: Path, tmp_path
     still = replace(RECIPE, rate=0.0, critic_from=99)
     out = fit(still, folder, tmp_path / "net.safetensors", plan, CROP, "cpu")
     assert weights.load(str(out))[1]["steps"] == 2
+    first = out.read_bytes()
+    assert fit(still, folder, out, plan, CROP, "cpu").read_bytes() == first  # it stays ended
+
+
+def test_patience_waits_for_the_first_validation(folder: Path, tmp_path: Path) -> None:
+    out = train(folder, tmp_path / "net.safetensors", replace(PLAN, steps=3, patience=9))
+    assert weights.load(str(out))[1]["steps"] == 3
 
 
 def test_a_diverging_loss_stops_before_it_is_saved(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,17 @@ from rather import Batch, progress
 from rather.data.folder import Crop
 from rather.data.labelled import Arrays, ClassFolders
 from rather.data.squares import squares
-from rather.fitting import ClassifierRecipe, Pictures, Plan, VaeRecipe, fit, found
+from rather.fitting import (
+    ClassifierRecipe,
+    GanmexRecipe,
+    MaskRecipe,
+    Pictures,
+    Plan,
+    VaeRecipe,
+    fit,
+    found,
+)
+from rather.fitting.labels import agreed
 from rather.models import load
 
 FLAT = Crop(size=8, zoom=1.0, rare_zoom=1.0, flip=False)
@@ -156,6 +166,73 @@ def test_a_recipe_says_whether_it_learns_from_labels(folder: Path) -> None:
     assert isinstance(found(VaeRecipe(), folder), Pictures)
 
 
+@pytest.mark.parametrize("names", [("red", "blue", "green"), ("green", "red", "blue"), ()])
+def test_names_in_any_order_stand_for_the_folders_of_those_names(
+    names: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    recipe = ClassifierRecipe(names, "vgg", 8, 3, (8, 8), shrink=(2, 2), hidden=16, rate=1e-2)
+    plan = Plan(steps=25, batch=6, warmup=3, clip=5.0, average=0.8, held=3, validate_every=25)
+    classifier = load(str(fit(recipe, folder, tmp_path / "net.safetensors", plan, FLAT, "cpu")))
+    assert classifier.names == (names or tuple(COLOURS))
+    images = torch.tensor(list(COLOURS.values()))[:, :, None, None].expand(-1, -1, 8, 8) / 255
+    with torch.no_grad():
+        answers = classifier(images).argmax(1).tolist()
+    assert [classifier.names[label] for label in answers] == list(COLOURS)
+
+
+def test_names_that_are_not_those_of_the_folders_are_refused(folder: Path, tmp_path: Path) -> None:
+    for names in (("red", "blue"), ("red", "blue", "cyan"), ("red", "blue", "green", "green")):
+        with pytest.raises(
+            ValueError, match=rf"names are {', '.join(names)}, but .*blue, green, r"
+        ):
+            fit(ClassifierRecipe(names), folder, tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_were_chosen_may_have_other_names_than_their_classes(folder: Path) -> None:
+    chosen = ClassFolders((str(folder),), ("red", "blue"))
+    for names in (("red", "blue"), ("n02", "n01")):
+        recipe = ClassifierRecipe(names)
+        assert agreed(recipe, chosen) == (recipe, chosen)
+    for names in (("blue", "red"), ("n02", "n01", "n03")):
+        with pytest.raises(ValueError, match=r"but the chosen folders are red, blue; give one nam"):
+            agreed(ClassifierRecipe(names), chosen)
+
+
+def test_numbers_of_classes_are_for_the_folders_in_their_own_order(folder: Path) -> None:
+    source = ClassFolders((str(folder),))
+    for recipe in (GanmexRecipe("mnist", (3, 8, 5)), MaskRecipe("mnist", labels=(3, 8, 5))):
+        assert agreed(recipe, source) == (recipe, source)
+        assert source.batch(3, FLAT, 0, 0).images.mean((2, 3)).argmax(1).tolist() == [2, 1, 0]
+    for two in (GanmexRecipe("mnist", (3, 8)), MaskRecipe("mnist", labels=(3, 8))):
+        with pytest.raises(ValueError, match=r"2 numbers for 3 class folders \(blue, green, red\)"):
+            agreed(two, source)
+    unlabelled = Pictures((str(folder),))
+    assert agreed(MaskRecipe("mnist"), unlabelled)[1] is unlabelled
+
+
+def test_a_picture_in_no_class_folder_is_no_class_of_its_own(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/1.png", "sheet.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9), "red").save(tmp_path / name)
+    for recipe in (ClassifierRecipe(), ClassifierRecipe(("cat", "dog"))):
+        with pytest.raises(
+            ValueError, match=r"such as sheet.png .*class folders are cat, dog: put"
+        ):
+            fit(recipe, tmp_path, tmp_path / "net.safetensors")
+    chosen = ClassFolders((str(tmp_path),), ("cat", "dog"))
+    assert [name for _, name in chosen.names()] == ["cat/1.png", "dog/1.png"]
+
+
+def test_another_order_of_classes_is_another_set(folder: Path) -> None:
+    usual, sorted_, other = (
+        ClassFolders((str(folder),), classes).digest()
+        for classes in ((), ("blue", "green", "red"), ("red", "green", "blue"))
+    )
+    assert usual == sorted_ == Pictures((str(folder),)).digest()
+    assert other != usual
+
+
 def test_a_classifier_needs_a_known_net_and_two_classes() -> None:
     with pytest.raises(ValueError, match="one of strided, vgg"):
         ClassifierRecipe(("a", "b"), "resnet")
@@ -163,6 +240,8 @@ def test_a_classifier_needs_a_known_net_and_two_classes() -> None:
         ClassifierRecipe(("a", "b"), widths=(8,))
     with pytest.raises(ValueError, match="nothing to tell apart"):
         ClassifierRecipe(("a",))
+    with pytest.raises(ValueError, match="names are empty"):
+        ClassifierRecipe().networks()
 
 
 def test_weights_of_no_classifier_are_refused() -> None:

@@ -16,9 +16,11 @@ from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import nn
 
-from rather import Classifier
+from rather import Classifier, Question
+from rather.cli import main
 from rather.data import photo
 from rather.data.classes import resolve
+from rather.explainers import GradCam
 from rather.models import imagenet, lite, load
 from rather.models.from_timm import view as timm_view
 from rather.models.from_transformers import scale_of, view_of
@@ -298,12 +300,100 @@ def test_a_saved_network_answers_as_before(name: str, tmp_path: Path) -> None:
 
 
 def test_without_a_sidecar_a_file_is_taken_for_one_of_imagenet(tmp_path: Path) -> None:
-    classifier = load(save(Small().eval(), tmp_path / "net.pt"))
+    path = save(Small().eval(), tmp_path / "net.pt")
+    with pytest.warns(UserWarning, match=r"no .*net\.json says .* 224 pixels .*mean and std"):
+        classifier = load(path)
     assert classifier.view == View(224, 256, "bicubic")
     assert classifier.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
     assert classifier.names == ()
     thousand = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1000)).eval()
+    (tmp_path / "k.json").write_text("{}")  # that is right: nothing is said
     assert load(save(thousand, tmp_path / "k.pt")).names == imagenet.synonyms()
+
+
+def test_what_is_taken_for_granted_is_said_in_one_line_with_a_sidecar_that_loads(
+    tmp_path: Path,
+) -> None:
+    path = save(Small().eval(), tmp_path / "net.pt")
+    with pytest.warns(UserWarning, match="or else what is") as said:
+        load(path)
+    (one,) = said
+    line = warnings.formatwarning(one.message, one.category, one.filename, one.lineno)
+    assert line.count("\n") == 1
+    assert one.filename == str(tmp_path / "net.json")
+    shown = str(one.message).partition("or else what is: ")[2]
+    (tmp_path / "net.json").write_text(shown.replace('"dog"', '"dog", "owl"'))
+    assert load(path).view == View(64, 64)
+
+
+def test_the_sidecar_of_the_guide_loads(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "your-own.md").read_text("utf-8")
+    shown = guide.partition("## A classifier from a file")[2].split("```")[1].removeprefix("json")
+    (tmp_path / "net.json").write_text(shown.replace('"dog"', '"dog", "owl"'))
+    classifier = load(save(Small().eval(), tmp_path / "net.pt"))
+    assert (classifier.view, classifier.batch) == (View(64, 64, "bilinear"), 16)
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pt2"])
+def test_a_saved_network_hides_its_layers_and_says_so(name: str, tmp_path: Path) -> None:
+    sidecar(tmp_path / name, std=HALVES)
+    classifier = load(save(Small().eval(), tmp_path / name))
+    images, question = torch.rand(1, 3, 32, 32), Question(torch.tensor([0]))
+    for of in (classifier, classifier.prepare()):
+        for layer in ("", "steps.0", "nothing"):
+            with pytest.raises(ValueError, match=r"hides them; load .*'module:function', or use O"):
+                GradCam(layer=layer)(of, images, question)
+
+
+class Wrapped(nn.Module):
+    """An open layer before a program, and the other way about."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(*parts)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.parts(x).flatten(1)
+
+
+def test_layers_around_a_program_are_seen(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.jit.script(nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1)))
+    classifier = Classifier(Wrapped(nn.Conv2d(3, 3, 3), program).eval())
+    images, question = torch.rand(1, 3, 16, 16), Question(torch.tensor([0]))
+    named, found = (GradCam(layer=layer)(classifier, images, question) for layer in ("parts.0", ""))
+    assert torch.equal(named, found)
+    for layer in ("parts.1", "parts.1.0"):
+        with pytest.raises(ValueError, match="hides them"):
+            GradCam(layer=layer)(classifier, images, question)
+    traced = Classifier(torch.fx.symbolic_trace(classifier.net).eval())  # it calls its modules
+    assert torch.equal(GradCam(layer="parts.0")(traced, images, question), named)
+
+
+def test_an_exported_network_asked_at_another_size_says_so_in_a_line(tmp_path: Path) -> None:
+    sidecar(tmp_path / "net.pt2", std=HALVES)
+    classifier = load(save(Small().eval(), tmp_path / "net.pt2"))
+    classifier.view = View(64, 64)
+    with pytest.raises(
+        ValueError, match=r"cannot read images of 64 x 64 pixels.*say what it rea"
+    ) as e:
+        classifier.prepare()
+    assert "\n" not in str(e.value)
+
+
+def test_weights_of_another_precision_are_named(tmp_path: Path) -> None:
+    net = Small().eval().half()
+    with pytest.raises(
+        ValueError, match=r"has weights of float16, and images are float32.*\.float"
+    ):
+        Classifier(net, view=View(32, 32)).prepare()
+    sidecar(tmp_path / "net.pt", std=HALVES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Small().eval().double()).save(str(tmp_path / "net.pt"))
+    with pytest.raises(ValueError, match=r"net.pt has weights of float64.* or save it, in single"):
+        load(str(tmp_path / "net.pt"))
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net.pt2"])
@@ -411,3 +501,18 @@ def test_unknown_names_list_near_ones(name: str, message: str) -> None:
 def test_a_device_that_is_not_there_is_told() -> None:
     with pytest.raises(ValueError, match=r"device 'nonsense' cannot be used.*use 'cpu'"):
         load("efficientnet-lite0", device="nonsense")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_the_command_line_says_in_a_line_what_is_taken_for_granted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    Image.new("RGB", (32, 32), (90, 20, 40)).save(tmp_path / "a.png")
+    words = ("classify", str(tmp_path / "a.png"), "--classifier", str(tmp_path / "net.pt"))
+    assert main([*words, "--device", "cpu"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"rather: no {tmp_path / 'net.json'} says how net.pt was trained")

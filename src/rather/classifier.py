@@ -11,6 +11,8 @@ from rather.question import Question
 from rather.types import Images, Logits
 from rather.view import View
 
+LARGEST = 1.01  # of mean and std, some of which are measured
+
 
 class Classifier(nn.Module):
     """A network that reads RGB images in [0, 1] and answers with logits.
@@ -22,7 +24,7 @@ class Classifier(nn.Module):
         net: the network, in evaluation mode.
         mean: per-channel mean that the network was trained with, on the [0, 1] scale; one value
             alone says that the network reads one grey channel.
-        std: per-channel standard deviation that the network was trained with.
+        std: per-channel standard deviation that the network was trained with, on the same scale.
         names: one name per class, if known; synonyms are parted by commas.
         ids: one identifier per class, such as WordNet ids, if known.
         view: which crop of a photo it was trained to look at.
@@ -181,6 +183,11 @@ def _check(net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         raise ValueError(
             f"mean {tuple(mean)} and std {tuple(std)} must hold 3 values each (or 1, for a network "
             "that reads grey images), and std must be positive"
+        )
+    if max(map(abs, (*mean, *std))) > LARGEST:
+        raise ValueError(
+            f"mean {tuple(mean)} and std {tuple(std)} are not those of images in [0, 1], which are "
+            "at most 1; if they are of images in [0, 255], divide both by 255"
         )
 
 

@@ -90,12 +90,32 @@ def made_up(classifier: Classifier) -> Images:
 def _answer(classifier: Classifier, images: Images) -> Logits:
     try:
         return classifier(images)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         size = classifier.view.crop
-        raise ValueError(
-            f"{classifier.name} cannot read images of {size} x {size} pixels, so it cannot be "
-            f"prepared ({error}); say what it reads: Classifier(net, view=View(crop=...))"
-        ) from error
+        says = unlike(classifier, error) or (
+            f"cannot read images of {size} x {size} pixels, so it cannot be prepared "
+            f"({reason(error)}); say what it reads: --size, or "
+            "Classifier(net, view=View(crop=...))"
+        )
+        raise ValueError(f"{classifier.name} {says}") from error
+
+
+def unlike(classifier: Classifier, error: Exception) -> str:
+    """Why an error comes of weights that are not float32, in words; empty: it does not."""
+    every = {part.dtype for part in classifier.net.parameters() if part.is_floating_point()}
+    kinds = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in every - {torch.float32}))
+    if not kinds or "type" not in str(error):
+        return ""
+    return (
+        f"has weights of {kinds}, and images are float32 ({reason(error)}); use it, or save it, in "
+        "single precision: net.float()"
+    )
+
+
+def reason(error: Exception) -> str:
+    """What an error says, in a line: TorchScript says last what went wrong, others first."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if "TorchScript" in lines[0] else 0][:200]
 
 
 def _slope(classifier: Classifier, images: Images, question: Question) -> Tensor | None:

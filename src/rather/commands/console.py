@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -71,7 +72,8 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         keep_memory()
         try:
-            code = command(*args, **options)
+            with _warned():
+                code = command(*args, **options)
             sys.stdout.flush()
         except KeyboardInterrupt as stop:
             say(f"rather: interrupted{stop}")
@@ -93,6 +95,22 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
         raise typer.Exit(code)
 
     return run
+
+
+@contextmanager
+def _warned() -> Generator[None]:
+    """Say warnings as lines for people."""
+    plain = warnings.showwarning
+
+    def heard(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if category is UserWarning:
+            say(f"rather: {message}")
+        else:
+            plain(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = heard
+        yield
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rather.commands import options
-from rather.commands.console import OK, bar, emit, guarded, out, say
+from rather.commands.console import OK, bar, emit, guarded, out
 
 Recipe = Annotated[
     str, typer.Argument(help="What is trained, such as InpainterRecipe or 'VaeRecipe(width=32)'.")
@@ -34,6 +34,7 @@ def fit(
     devices: Annotated[int, typer.Option(min=1, help="Devices in this machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
     precision: Precision = "32-true",
+    force: options.Force = False,
     json: options.Json = False,
 ) -> int:
     """Train a recipe on folders of pictures; the same command goes on after an interruption."""
@@ -50,22 +51,19 @@ def fit(
         raise ValueError(f"--size is {size}, but {recipe} reads {side} px; give --size {side}")
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
     source = fitting.found(chosen, *pictures)
-    try:
-        with bar():
-            fitting.fit(
-                chosen,
-                source,
-                file,
-                plan,
-                fitting.Crop(size=size, flip=flip),
-                device,
-                devices,
-                nodes,
-                precision,
-            )
-    except KeyboardInterrupt:
-        say(f"rather: the checkpoint stays in {file}.fit; the same command goes on from it")
-        raise
+    with bar():
+        fitting.fit(
+            chosen,
+            source,
+            file,
+            plan,
+            fitting.Crop(size=size, flip=flip),
+            device,
+            devices,
+            nodes,
+            precision,
+            force,
+        )
     if json:
         emit({"weights": str(file.resolve())})
     else:

@@ -55,7 +55,7 @@ class Ilsvrc:
             notes = list(self._notes(archive).items())
             for start in range(0, len(notes), self.batch):
                 part = dict(notes[start : start + self.batch])
-                images = [read(archive.read(files[name]), name, white=self.view.white) for name in part]
+                images = [read(archive.read(files[name]), name) for name in part]
                 yield Batch(
                     torch.stack([look(image, self.view) for image in images]),
                     torch.tensor([note["index"] for note in part.values()]),

@@ -32,7 +32,8 @@ class ClassFolders:
 
     Args:
         roots: folders or zip files.
-        classes: folders' names in the order of labels; others are passed over. Empty: all, sorted.
+        classes: folders' names in the order of labels; others are passed over. Empty: all, sorted,
+            and then no picture may stand outside of them.
         held: what is held out: a share, chosen by a hash of the names, or the name of a folder
             above those of the classes, such as "val".
     """
@@ -44,15 +45,21 @@ class ClassFolders:
     @property
     def known(self) -> tuple[str, ...]:
         """The classes in the order of labels."""
-        return self.classes or tuple(sorted({PurePath(name).parent.name for _, name in self._all}))
+        return self.classes or _folders(self)
 
     def names(self, held_out: bool = False) -> tuple[Name, ...]:
         """List (root, name inside it) of one of the two parts, class by class."""
         return tuple(name for names in self.by_class(held_out) for name in names)
 
     def digest(self) -> str:
-        """Name the set of pictures: a hash of all names with their sizes or checksums."""
-        return Pictures(self.roots).digest()
+        """Name the set of pictures: a hash of all names with their sizes or checksums.
+
+        Classes in another order than usual, which changes what labels mean, make another set.
+        """
+        found = Pictures(self.roots).digest()
+        if list(self.classes) == sorted(self.classes):
+            return found
+        return hashlib.sha256("\n".join((found, *self.classes)).encode()).hexdigest()[:16]
 
     def batch(
         self, count: int, crop: Crop, seed: int, step: int, part: slice = slice(None)
@@ -97,6 +104,20 @@ class ClassFolders:
         if isinstance(self.held, str):
             return self.held in PurePath(name).parts[:-2]
         return fraction(name) < self.held
+
+
+def _folders(source: ClassFolders) -> tuple[str, ...]:
+    """All folders' names, sorted."""
+    found = {PurePath(name).parent.name for _, name in source._all}
+    stray = [name for _, name in source._all if not PurePath(name).parent.name]
+    if stray:
+        there = ", ".join(sorted(found - {""})) or "none"
+        raise ValueError(
+            f"pictures of {source.roots} that stand in no class folder, such as {stray[0]} "
+            f"({len(stray)} in all), have no class; the class folders are {there}: put them into "
+            "one, or away, or choose folders: ClassFolders(roots, classes=(...))"
+        )
+    return tuple(sorted(found))
 
 
 @lru_cache(8)

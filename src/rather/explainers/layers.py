@@ -8,7 +8,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.jit._script import RecursiveScriptModule
 from torch.utils.hooks import RemovableHandle
 
 from rather.classifier import Classifier
@@ -119,6 +120,7 @@ class Last:
 @contextmanager
 def watching(classifier: Classifier, images: Images) -> Generator[Last]:
     """Keep the last spread-out answer of any layer that runs in the block."""
+    check_open(classifier)
     last = Last()
 
     def look(name: str) -> Callable[..., None]:
@@ -129,7 +131,8 @@ def watching(classifier: Classifier, images: Images) -> Generator[Last]:
 
         return keep
 
-    named = [(name, module) for name, module in classifier.net.named_modules() if name]
+    every = classifier.net.named_modules()
+    named = [(name, module) for name, module in every if name and not no_hooks(module)]
     with hooks(*(module.register_forward_hook(look(name)) for name, module in named)):
         yield last
 
@@ -158,12 +161,38 @@ def hooks(*handles: RemovableHandle) -> Generator[None]:
             handle.remove()
 
 
+def check_open(classifier: Classifier, layer: str = "") -> None:
+    """Raise a `ValueError` if the layer is inside a network that was saved as a program."""
+    parts, modules = layer.split("."), dict(classifier.net.named_modules())
+    around = [modules.get(".".join(parts[:depth])) for depth in range(len(parts))]
+    if any(map(is_program, around)) or no_hooks(modules.get(layer)):
+        raise ValueError(
+            f"the layers of {classifier.name} cannot be seen: a network saved with TorchScript or "
+            "torch.export hides them; load the one it was made from by 'module:function', or use "
+            "Occlusion, Lime, Rise or IntegratedGradients"
+        )
+
+
+def is_program(net: nn.Module | None) -> bool:
+    """Whether it is of TorchScript, or a graph that calls no modules but those that guard it."""
+    if isinstance(net, fx.GraphModule):
+        called = [str(node.target) for node in net.graph.nodes if node.op == "call_module"]
+        return all(name.startswith("_") for name in called)
+    return isinstance(net, torch.jit.ScriptModule)
+
+
+def no_hooks(module: nn.Module | None) -> bool:
+    """Whether it takes no hooks, as what TorchScript compiled or loaded."""
+    return isinstance(module, RecursiveScriptModule)
+
+
 def find_layer(classifier: Classifier, layer: str) -> nn.Module:
     """The layer of that name.
 
     Raises:
-        ValueError: there is none, or `prepare` made it answer something else.
+        ValueError: there is none, it cannot be seen, or `prepare` made it answer something else.
     """
+    check_open(classifier, layer)
     if layer in classifier.folded:
         raise ValueError(
             f"layer {layer!r} of a prepared classifier answers what its batch norm "

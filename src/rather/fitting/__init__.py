@@ -8,9 +8,10 @@ from rather.fitting.classifier import ClassifierRecipe
 from rather.fitting.contextual import ContextualRecipe
 from rather.fitting.cyclegan import CycleGanRecipe
 from rather.fitting.diffusion import DenoiserRecipe
-from rather.fitting.fit import fit, found
+from rather.fitting.fit import fit
 from rather.fitting.ganmex import GanmexRecipe
 from rather.fitting.inpainter import InpainterRecipe
+from rather.fitting.labels import found
 from rather.fitting.mask import MaskRecipe
 from rather.fitting.plan import Plan
 from rather.fitting.recipe import Recipe

@@ -26,7 +26,8 @@ class ClassifierRecipe:
     """What is told apart by what network.
 
     Args:
-        names: of the classes, in the order of labels.
+        names: of the classes, in the order of labels; class folders are read in that order. Empty:
+            those of the class folders, sorted.
         net: "strided" (convolutions with stride, no norm), or "vgg" (batch norm, max-pooling).
         side: of the images; the crops of `fit` must have it.
         channels: 1 reads grey, 3 colour.
@@ -41,7 +42,7 @@ class ClassifierRecipe:
     product: ClassVar[str] = "classifier"
     labelled: ClassVar[bool] = True  # learns from class folders
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     net: str = "strided"
     side: int = 28
     channels: int = 1
@@ -57,10 +58,12 @@ class ClassifierRecipe:
             raise ValueError(f"net is {self.net!r}; it is one of {', '.join(NETS)}")
         if len(self.widths) != len(self.shrink):
             raise ValueError(f"widths={self.widths} and shrink={self.shrink}; give one each")
-        if len(self.names) < 2:
+        if len(self.names) == 1:
             raise ValueError(f"names={self.names}; there is nothing to tell apart, give two")
 
     def networks(self) -> Nets:
+        if not self.names:
+            raise ValueError("names are empty, and no class folders have given theirs; give some")
         kind = StridedNet if self.net == "strided" else VggNet
         sizes = (self.widths, self.shrink, self.hidden, self.channels)
         return {"classifier": kind(self.names, self.side, *sizes)}

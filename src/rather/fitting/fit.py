@@ -8,36 +8,24 @@ step ends, when it is started again, with the same weights as an unbroken one.
 import copy
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
 from rather import optional, progress
 from rather.batch import Batch
-from rather.data.folder import Crop, Pictures, stepped
-from rather.data.labelled import ClassFolders
+from rather.data.folder import Crop, stepped
 from rather.fitting import checkpoint, journal
 from rather.fitting.card import card, identity
+from rather.fitting.interruption import deferred
+from rather.fitting.labels import agreed, found
 from rather.fitting.plan import Plan
-from rather.fitting.recipe import Nets, Recipe, Source, unwrapped
+from rather.fitting.recipe import Recipe, Source, unwrapped
+from rather.fitting.training import Training, restore, saving, state
 from rather.networks.weights import packed
 from rather.types import Images
-
-
-@dataclass
-class Training:
-    """Everything that changes while training, and so everything that a checkpoint holds."""
-
-    nets: Nets
-    optimisers: dict[str, Optimizer]
-    averaged: nn.Module
-    step: int
-    history: list[tuple[int, dict[str, float]]]  # step and held-out figures
 
 
 def fit(
@@ -50,16 +38,18 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     precision: str = "32-true",
+    force: bool = False,
 ) -> Path:
     """Train a recipe on pictures; the result is one safetensors file with its model card.
 
     Checkpoints, log and samples lie in a folder beside it, `<out>.fit`; the same call goes on
-    where a killed one stopped.
+    where a killed one stopped. An interruption waits for the step to end, which is then saved; a
+    second one does not wait, and loses what came after the last checkpoint.
 
     Args:
         recipe: what is trained towards what.
         pictures: a folder or zip file of pictures, of class folders where the recipe learns from
-            labels; or any other source.
+            labels; or any other source. Class folders are read in the order of the recipe's names.
         out: the weights file to write.
         plan: how long and how carefully.
         crop: how squares are cut out of the pictures, by default 128 px wide.
@@ -67,45 +57,70 @@ def fit(
         devices: number of devices in this machine.
         nodes: number of machines.
         precision: as Fabric names it; "bf16-mixed" halves memory where the hardware has it.
+        force: take the place of another file or another training; this very one goes on.
 
     Raises:
-        ValueError: no pictures, a damaged checkpoint, or one of another training.
+        ValueError: no pictures, classes that do not fit the recipe, a damaged checkpoint, or one
+            of another training.
+        FileExistsError: `out` is there already, and was not made by this training.
     """
     fabric = optional.need("lightning_fabric", "train", "fit").Fabric(
         accelerator=device, devices=devices, num_nodes=nodes, precision=precision
     )
     source = found(recipe, pictures) if isinstance(pictures, str | Path) else pictures
-    return fabric.launch(_run, recipe, source, Path(out), plan or Plan(), crop or Crop())
-
-
-def found(recipe: Recipe[Any], *roots: str | Path) -> Source:
-    """The pictures in folders or zip files, with their labels if the recipe learns from labels."""
-    names = tuple(map(str, roots))
-    return ClassFolders(names) if getattr(recipe, "labelled", False) else Pictures(names)
+    both = agreed(recipe, source)
+    return fabric.launch(_run, *both, Path(out), plan or Plan(), crop or Crop(), force)
 
 
 def _run(
-    fabric: Any, recipe: Recipe[Any], pictures: Source, out: Path, plan: Plan, crop: Crop
+    fabric: Any,
+    recipe: Recipe[Any],
+    pictures: Source,
+    out: Path,
+    plan: Plan,
+    crop: Crop,
+    force: bool,
 ) -> Path:
     book = journal.Journal(out.with_name(out.name + ".fit"), fabric.is_global_zero)
     fixed = identity(recipe, pictures, plan, crop)
-    training, this = begun(fabric, recipe, plan, book.state(fixed)), fixed | {"plan": repr(plan)}
+    saved = book.state(fixed, force)
+    if saved is None:
+        check_free(out, force)
+    training, this = begun(fabric, recipe, plan, saved), fixed | {"plan": repr(plan)}
     held = fabric.to_device(pictures.held_out(plan.held, crop))
     book.forget_after(training.step)
-    steps = range(training.step, plan.steps)
+    over = hopeless(training.history, plan.patience)  # as it was when it ended
+    steps = range(training.step, training.step if over else plan.steps)
     batches = ahead(pictures, crop, plan, steps, fabric)
-    for given in progress.track(batches, "training", plan.steps, training.step):
-        book.hear(advance(fabric, recipe, plan, training, fabric.to_device(given)))
-        if training.step % plan.validate_every == 0 or training.step == plan.steps:
-            look(recipe, training, held, book)
-        book.keep(lambda: this | state(training), plan.save_seconds, training.step == plan.steps)
-        if hopeless(training.history, plan.patience):
-            break
+    with saving(training, book, this), deferred(fabric.world_size == 1) as check:
+        for given in progress.track(batches, "training", plan.steps, training.step):
+            training.whole = False
+            book.hear(advance(fabric, recipe, plan, training, fabric.to_device(given)))
+            if training.step % plan.validate_every == 0 or training.step == plan.steps:
+                look(recipe, training, held, book)
+            training.whole = True
+            over = hopeless(training.history, plan.patience)
+            last = over or training.step == plan.steps
+            book.keep(lambda: this | state(training), plan.save_seconds, last)
+            check()
+            if over:
+                break
     if fabric.is_global_zero:
         about = card(this | state(training))
         checkpoint.write(out, packed(training.averaged, about, plan.half))
     fabric.barrier()
     return out
+
+
+def check_free(out: Path, force: bool) -> None:
+    """Refuse to write over what this training has not made."""
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder; name the weights file to write in it")
+    if out.exists() and not force:
+        raise FileExistsError(
+            f"{out} exists already, and there is no checkpoint of this training in {out}.fit; "
+            "choose another name, or replace it with --force (force=True)"
+        )
 
 
 def begun(fabric: Any, recipe: Recipe[Any], plan: Plan, saved: checkpoint.State | None) -> Training:
@@ -119,7 +134,7 @@ def begun(fabric: Any, recipe: Recipe[Any], plan: Plan, saved: checkpoint.State 
         group["initial_lr"] = group["lr"]
     step, history = 0, []
     if saved is not None:
-        _restore(nets, optimisers, averaged, saved)
+        restore(nets, optimisers, averaged, saved)
         step, history = saved["step"], saved["history"]
     placed = {name: fabric.setup(nets[name], one) for name, one in optimisers.items()}
     wrapped = {name: placed[name][0] if name in placed else net for name, net in nets.items()}
@@ -179,27 +194,7 @@ def look(
 def hopeless(history: list[tuple[int, dict[str, float]]], patience: int) -> bool:
     """Whether the leading figure has not improved for `patience` validations."""
     leading = [next(iter(figures.values())) for _, figures in history]
-    return bool(patience) and len(leading) - leading.index(min(leading)) > patience
-
-
-def state(training: Training) -> checkpoint.State:
-    return {
-        "step": training.step,
-        "history": training.history,
-        "nets": {name: unwrapped(net).state_dict() for name, net in training.nets.items()},
-        "averaged": training.averaged.state_dict(),
-        "optimisers": {name: one.state_dict() for name, one in training.optimisers.items()},
-    }
-
-
-def _restore(
-    nets: Nets, optimisers: dict[str, Optimizer], averaged: nn.Module, saved: checkpoint.State
-) -> None:
-    for name, net in nets.items():
-        net.load_state_dict(saved["nets"][name])
-    for name, optimiser in optimisers.items():
-        optimiser.load_state_dict(saved["optimisers"][name])
-    averaged.load_state_dict(saved["averaged"])
+    return bool(patience and leading) and len(leading) - leading.index(min(leading)) > patience
 
 
 @torch.no_grad()

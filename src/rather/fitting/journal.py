@@ -25,23 +25,31 @@ class Journal:
     writes: bool = True
     saved: float = field(default_factory=time.monotonic)
     step: int = 0
+    kept: int = 0  # step of the checkpoint; 0: there is none of this training
     heard: list[dict[str, torch.Tensor]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def state(self, identity: dict[str, str]) -> checkpoint.State | None:
-        """Read the checkpoint, if there is one, and make sure that it is of this training."""
+    def state(self, identity: dict[str, str], force: bool = False) -> checkpoint.State | None:
+        """Read the checkpoint, if there is one, and make sure that it is of this training.
+
+        With `force` one of another training counts for none, and is written over.
+        """
         if not self.path.exists():
             return None
         saved = checkpoint.load(self.path)
-        for name, value in identity.items():
-            if saved.get(name) != value:
-                raise ValueError(
-                    f"{self.folder} holds a training with another {name}: {saved.get(name)} "
-                    f"instead of {value}; delete the folder, or write to another file"
-                )
+        other = [name for name, value in identity.items() if saved.get(name) != value]
+        if other and force:
+            return None
+        for name in other:
+            raise ValueError(
+                f"{self.folder} holds a training with another {name}: {saved.get(name)} "
+                f"instead of {identity[name]}; delete the folder, write to another file, or start "
+                "anew in its place with --force (force=True)"
+            )
+        self.kept = saved["step"]
         return saved
 
     def forget_after(self, step: int) -> None:
@@ -71,7 +79,13 @@ class Journal:
             self._settle()
             if self.writes:
                 checkpoint.save(self.path, state())
-            self.saved = time.monotonic()
+            self.saved, self.kept = time.monotonic(), self.step
+
+    def promise(self) -> str:
+        """What an interruption leaves, in words; empty: nothing."""
+        if not self.kept:
+            return ""
+        return f"; step {self.kept} is kept in {self.folder}, and the same again goes on"
 
     def _settle(self) -> None:
         means = _means(self.heard)

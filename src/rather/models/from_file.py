@@ -6,8 +6,9 @@ What the file cannot say stands beside it, in `NAME.json` for `NAME.pt`:
      "view": {"crop": 224, "resize": 256, "interpolation": "bicubic"}}
 
 Every entry may be left out. Without `mean`, `std` and `view` those of ImageNet are taken; without
-`names` a network with 1,000 answers is taken for one of ImageNet-1k. Both kinds of file are
-programs: load them only from people you trust. Pickles inside of them are refused.
+`names` a network with 1,000 answers is taken for one of ImageNet-1k. Where there is no such file, a
+warning says so; one that holds `{}` says that this is right. Both kinds of file are programs: load
+them only from people you trust. Pickles inside of them are refused.
 """
 
 import io
@@ -21,6 +22,7 @@ import torch
 from torch import nn
 
 from rather.classifier import Classifier
+from rather.engine import reason, unlike
 from rather.models.imagenet import ids, synonyms
 from rather.view import View
 
@@ -33,10 +35,13 @@ def load(name: str, device: torch.device) -> Classifier:
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"there is no file {name}; check the path")
-    settings = _sidecar(path.with_suffix(".json"))
+    beside = path.with_suffix(".json")
+    settings = _sidecar(beside)
     net = _exported(path, device) if path.suffix.lower() in EXPORTS else _scripted(path, device)
     classifier = Classifier(net, **settings).to(device)
     classes = _try(classifier, path)
+    if not beside.exists():
+        _warn(path, beside, classifier.view)
     if "names" not in settings and classes == len(ids()):
         classifier.names, classifier.ids = synonyms(), ids()
     return classifier
@@ -101,6 +106,17 @@ def _is_plain(content: bytes) -> bool:
     return True
 
 
+def _warn(path: Path, beside: Path, view: View) -> None:
+    """Say what is taken for granted; in one line, as the place that it names has no text."""
+    text = (
+        f"no {beside} says how {path.name} was trained, so it looks at {view.crop} pixels with the "
+        "mean and std of ImageNet; write {} into it if that is right, or else what is: "
+        '{"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "view": {"crop": 64, "resize": 64}, '
+        '"names": ["cat", "dog"]}'
+    )
+    warnings.warn_explicit(text, UserWarning, str(beside), 1)
+
+
 def _sidecar(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
@@ -127,12 +143,12 @@ def _try(classifier: Classifier, path: Path) -> int:
             together = classifier(images)
             alone = torch.cat([classifier(images[:1]), classifier(images[1:])])
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).strip().splitlines()[-1][:200]
-        raise ValueError(
-            f"{path} does not answer batches of {side} x {side} images: {reason}; state its view "
+        says = unlike(classifier, error) or (
+            f"does not answer batches of {side} x {side} images: {reason(error)}; state its view "
             f"and channels in {path.with_suffix('.json').name}, or export it with a batch of any "
             "size: dynamic_shapes={'x': {0: Dim('n')}}"
-        ) from error
+        )
+        raise ValueError(f"{path} {says}") from error
     if together.shape != alone.shape or not torch.allclose(together, alone, 1e-3, 1e-3):
         raise ValueError(
             f"{path} answers otherwise each time, so it was saved in training mode; call net.eval()"

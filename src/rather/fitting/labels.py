@@ -1,0 +1,67 @@
+"""Which class has which number: what a recipe says of it is held against the class folders."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rather.data.folder import Pictures
+from rather.data.labelled import ClassFolders
+from rather.fitting.recipe import Recipe, Source
+
+
+def found(recipe: Recipe[Any], *roots: str | Path) -> Source:
+    """The pictures in folders or zip files, with their labels if the recipe learns from labels."""
+    names = tuple(map(str, roots))
+    return ClassFolders(names) if getattr(recipe, "labelled", False) else Pictures(names)
+
+
+def agreed(recipe: Any, pictures: Source) -> tuple[Any, Source]:
+    """The recipe and its pictures, with one order of classes.
+
+    Class folders are read in the order of the recipe's names; where it has none yet, it gets those
+    of the folders. Numbers that a recipe gives to classes are for the folders' own order.
+
+    Raises:
+        ValueError: names, or how many numbers there are, do not fit the folders.
+    """
+    if not isinstance(pictures, ClassFolders) or not getattr(recipe, "labelled", False):
+        return recipe, pictures
+    names, folders = getattr(recipe, "names", None), pictures.known
+    if names is None:
+        _check_count(recipe, folders)
+        return recipe, pictures
+    if not names:
+        return replace(recipe, names=folders), pictures
+    if pictures.classes:
+        _check_chosen(names, folders)
+        return recipe, pictures
+    _check_names(names, folders)
+    return recipe, replace(pictures, classes=tuple(names))
+
+
+def _check_names(names: tuple[str, ...], folders: tuple[str, ...]) -> None:
+    if sorted(names) != sorted(folders):
+        raise ValueError(
+            f"the recipe's names are {', '.join(names)}, but the class folders are "
+            f"{', '.join(folders)}; give the same names, in the order that labels shall have, or "
+            "name the folders of the classes: ClassFolders(roots, classes=(...))"
+        )
+
+
+def _check_chosen(names: tuple[str, ...], folders: tuple[str, ...]) -> None:
+    """Folders that were chosen may be called otherwise than their classes, as WordNet ids are."""
+    swapped = sorted(names) == sorted(folders) and tuple(names) != folders
+    if swapped or len(names) != len(folders):
+        raise ValueError(
+            f"the recipe's names are {', '.join(names)}, but the chosen folders are "
+            f"{', '.join(folders)}; give one name for each, in the same order"
+        )
+
+
+def _check_count(recipe: Any, folders: tuple[str, ...]) -> None:
+    labels = getattr(recipe, "labels", None)
+    if labels is not None and len(labels) != len(folders):
+        raise ValueError(
+            f"labels={labels} are {len(labels)} numbers for {len(folders)} class folders "
+            f"({', '.join(folders)}); give the classifier's number of each, in this order"
+        )
