@@ -50,12 +50,14 @@ class Page:
             return torch.from_numpy(stored["heat"])
 
     def keep_map(self, row: str, key: str, heat: Tensor, about: Mapping[str, Any]) -> None:
-        """Write a map, and forget the numbers of another that stood in its place."""
+        """Write a map, and forget the numbers of one that was made otherwise."""
         self.maps.mkdir(parents=True, exist_ok=True)
         partial = self.maps / f"{key}.tmp.npz"
         np.savez_compressed(partial, heat=heat.numpy())
         partial.replace(self.maps / f"{key}.npz")
-        self.rows[row] = {"made by": key, **about, "measures": {}}
+        before = self.rows.get(row, {})
+        measures = before["measures"] if before.get("made by") == key else {}
+        self.rows[row] = {"made by": key, **about, "measures": measures}
 
     def has(self, row: str, key: str, measure: str, by: str) -> bool:
         """Whether numbers are there, of this very map by this very measure."""
@@ -68,6 +70,10 @@ class Page:
         """Write numbers that were taken of a row's map."""
         short = {name: float(f"{value:.6g}") for name, value in values.items()}
         self.rows[row]["measures"][measure] = {"made by": by, "values": short}
+        self.write()
+
+    def write(self) -> None:
+        """All numbers of the photo, and what its maps were made by."""
         partial = self.path.with_suffix(".tmp")
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(self.rows), encoding="utf-8")

@@ -1,13 +1,15 @@
-"""Contact sheets of the maps that the benchmarks of claims have kept; nothing is computed.
+"""Contact sheets of the maps that the benchmarks of claims have kept.
 
-    python benchmarks/claims_sheets.py [--photos 20] [--skip 0] [--cell 88]
+    python benchmarks/claims_sheets.py [--photos 20] [--skip 0] [--cell 88] [--make PATTERN]
 
 One sheet for the -G methods, and one for each objective of FIDO and BBMP: a photo a line, with its
 boxes, and a column for every method and fill. A sheet without any map is left as it was. Maps of
 FIDO and BBMP are probabilities less one half: green is kept (to destroy: dropped), purple is not.
+Numbers are committed, maps are not: `--make` makes those of the rows that match again.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,12 +20,12 @@ from claims_fido import benchmark as fido
 from claims_ledger import Ledger
 from claims_removal import BENCHMARK as REMOVAL
 from claims_run import Benchmark
-from claims_work import Row, judge, photos
+from claims_work import TOGETHER, Row, judge, make, photos
 from harness import ROOT
 from sheets import outlined, overlay, sheet
 from torch import Tensor
 
-from rather import Batch
+from rather import Batch, Classifier
 
 
 def line(batch: Batch, rows: Sequence[Row], ledger: Ledger, classifier: str) -> list[Tensor]:
@@ -81,8 +83,33 @@ def short(name: str) -> str:
     return name.replace("mean colour", "mean col.").replace("in-painter", "in-paint")
 
 
-def run(count: int, cell: int, folder: Path, engine: str = "openvino", skip: int = 0) -> list[Path]:
-    """All sheets that there are maps for."""
+def remade(
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    batches: Sequence[Batch],
+    of: Classifier,
+    folder: Path,
+) -> None:
+    """Make the maps that are missing, a few photos at a time."""
+    ledger = Ledger(folder / "ledger" / benchmark.name, folder / f"{benchmark.name}.numbers.gz")
+    for first in range(0, len(batches), TOGETHER):
+        group = [(batch, ledger.page(batch.names[0])) for batch in batches[first:][:TOGETHER]]
+        for row in rows:
+            make(row, row.key(of.name), of, group)
+        for _, page in group:
+            page.write()
+        print(f"maps of {first + len(group)}/{len(batches)} photos", flush=True)
+
+
+def run(
+    count: int,
+    cell: int,
+    folder: Path,
+    engine: str = "openvino",
+    skip: int = 0,
+    again: str | None = None,
+) -> list[Path]:
+    """All sheets that there are maps for; those of rows that match `again` are made before."""
     classifier = judge(engine)
     batches = list(islice(photos(classifier), skip, skip + count))
     both = fido(VAE, ATTENTION, MASKER)
@@ -91,6 +118,9 @@ def run(count: int, cell: int, folder: Path, engine: str = "openvino", skip: int
         "claims_fido_ssr": (both, [row for row in both.rows if " sdr" not in row.name]),
         "claims_fido_sdr": (both, [row for row in both.rows if " sdr" in row.name]),
     }
+    for benchmark, rows in parts.values() if again is not None else ():
+        matching = [row for row in rows if re.search(again or "", row.name)]
+        remade(benchmark, matching, batches, classifier, folder)
     made = [
         draw(folder / f"{name}.png", benchmark, rows, batches, classifier.name, cell)
         for name, (benchmark, rows) in parts.items()
@@ -103,6 +133,8 @@ if __name__ == "__main__":
     parser.add_argument("--photos", type=int, default=20, help="how many photos")
     parser.add_argument("--skip", type=int, default=0, help="leave out the first so many")
     parser.add_argument("--cell", type=int, default=88, help="side of a picture, in pixels")
+    parser.add_argument("--make", metavar="PATTERN", help="make maps of the rows that match")
     options = parser.parse_args()
-    for made in run(options.photos, options.cell, ROOT / "results", skip=options.skip):
+    wanted = {"skip": options.skip, "again": options.make}
+    for made in run(options.photos, options.cell, ROOT / "results", **wanted):
         print(made)

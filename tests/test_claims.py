@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -405,6 +406,26 @@ def test_sheets_show_the_maps_that_are_there(
     path = bench.sheets.draw(tmp_path / "a.png", whole, rows, photos, "tiny", 24)
     with Image.open(path) as sheet:
         assert sheet.size[1] == 14 + 24  # one photo has maps
+
+
+def test_maps_are_made_again_for_a_sheet_and_keep_their_numbers(
+    bench: Bench, tiny: Classifier, photos: list[Batch], tmp_path: Path
+) -> None:
+    made: list[str] = []
+    row = bench.work.Row("one", "", spy(made, "one"), {"mean": bench.measures.Heat("mean")}, "one")
+    benchmark = replace(bench.removal.BENCHMARK, name="bench", rows=[row])
+    packed = tmp_path / "bench.numbers.gz"
+    ledger = bench.ledger.Ledger(tmp_path / "ledger/bench", packed)
+    bench.work.work([row], tiny, photos[:2], ledger)
+    numbers = ledger.numbers({"one": row.key("tiny")})
+    ledger.pack()
+    shutil.rmtree(tmp_path / "ledger")
+    for _ in range(2):
+        bench.sheets.remade(benchmark, [row], photos[:2], tiny, tmp_path)
+    assert made == ["one"] * 4  # once for the numbers, once again for the sheet
+    again = bench.ledger.Ledger(tmp_path / "ledger/bench", packed)
+    assert again.numbers({"one": row.key("tiny")}) == numbers
+    assert again.page("photo1").map_of("one", row.key("tiny")) is not None
 
 
 @pytest.mark.parametrize("name", ["claims_removal", "claims_fido", "sensitivity"])
