@@ -222,8 +222,7 @@ class Fido:
             found.append(torch.autograd.grad(score.sum(), mask)[0])
         slopes = torch.cat(found) / len(masks)
         if self.objective == "joint":
-            shown, hidden = slopes.chunk(2)
-            return shown + hidden  # the score of the opposite falls with it: -d/d(1 - z)
+            return slopes.unflatten(0, (2, -1)).sum(0)  # the opposite's falls with it: -d/d(1 - z)
         return -slopes if self.objective == "sdr" else slopes
 
     def scores(
