@@ -94,6 +94,28 @@ def test_a_damaged_edit_is_made_again(edit: Callable[..., int]) -> None:
     assert again.made == [0, 40, 80, 120]
 
 
+@dataclass(frozen=True)
+class Broken(Redder):
+    """Answers with NaN."""
+
+    def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
+        return super().__call__(classifier, images, target) * torch.nan
+
+    def __repr__(self) -> str:
+        return "Redder()"  # the same task
+
+
+def test_what_is_no_edit_is_refused_by_its_editors_name_and_not_kept(
+    edit: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert edit(Broken([])) == 1
+    said = capsys.readouterr().err
+    assert "Redder() answered with NaN or infinite pixels" in said
+    assert "Kept" not in said
+    assert not [*Path().rglob("*.safetensors")]
+    assert edit(Redder([])) == 0
+
+
 def test_unfinished_work_of_another_task_is_not_touched(
     edit: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ from rather.commands.explaining import safe
 from rather.commands.filling import picture
 from rather.data.classes import resolve
 from rather.data.photos import Photos
-from rather.editor import Counterfactual, Editor, edit
+from rather.editor import Counterfactual, Editor, checked, edit
 from rather.explainer import versions
 from rather.metrics.counterfactuals import survives_8bit
 from rather.networks.weights import fingerprints
@@ -53,7 +53,7 @@ class Kept:
     def __call__(self, classifier: Classifier, images: Images, target: Labels) -> Images:
         found = self._found()
         if found is None:
-            found = self.editor(classifier, images, target)
+            found = checked(self.editor, self.editor(classifier, images, target), images)
             written(self.path, save({"edited": found.detach().cpu().contiguous()}), force=True)
         return found.to(images)
 
