@@ -36,6 +36,7 @@ from quiet import Sample, in_turn
 
 from rather.explainers import GradCam, IntegratedGradients, Occlusion
 from rather.memory import ENVIRONMENT
+from rather.optional import need
 
 HEAVY = "torch's layers, 16 a batch"  # raw passes of the network before it was made lean
 OPENVINO = 0.70  # at most this share of their time
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
+    for package in ("captum", "pytorch_grad_cam"):  # before ten minutes of measuring, not after
+        need(package, "compare", "this comparison")
     torch.set_num_threads(options.threads)
     scene = scenery(quick=options.quick)
     rounds, tries = (1, 1) if options.quick else (options.rounds, 3)

@@ -202,7 +202,7 @@ def test_a_batch_needs_a_name_and_a_label_each() -> None:
 
 
 LAYERS = (
-    ("types", "view", "optional", "progress", "atomic", "memory", "notes", "hints"),
+    ("types", "view", "optional", "progress", "atomic", "memory", "notes", "hints", "inference"),
     ("question", "batch", "networks", "variants", "together"),
     ("classifier",),
     ("infiller", "editor", "cost", "folding", "lean", "settling"),

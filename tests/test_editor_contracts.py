@@ -106,6 +106,16 @@ def test_editors_leave_no_trace_and_answer_the_same_twice(
 
 
 @pytest.mark.parametrize("editor", EDITORS, ids=repr)
+def test_inference_mode_around_editors_changes_nothing(
+    editor: Editor, awkward: Classifier, images: Tensor
+) -> None:
+    wanted = edit(editor, awkward, images, WANTED)
+    with torch.inference_mode():
+        found = edit(editor, awkward, images.clone(), WANTED.clone())
+    assert torch.equal(found.edited, wanted.edited)
+
+
+@pytest.mark.parametrize("editor", EDITORS, ids=repr)
 def test_editors_change_images_one_by_one_frozen_or_not(
     editor: Any, awkward: Classifier, images: Tensor
 ) -> None:

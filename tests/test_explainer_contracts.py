@@ -166,6 +166,19 @@ def test_explainers_leave_no_trace_and_answer_the_same_twice(
 
 
 @pytest.mark.parametrize("explainer", EXPLAINERS, ids=repr)
+def test_inference_mode_around_explainers_changes_nothing(
+    explainer: Explainer, awkward: Classifier, three: Batch
+) -> None:
+    wanted = explain(explainer, awkward, three, ASKED)
+    with torch.inference_mode():  # tensors that are made in here allow no gradient
+        batch = replace(three, images=three.images.clone(), labels=three.labels.clone())
+        asked = replace(ASKED, target=ASKED.target.clone())
+        found = explain(explainer, awkward, batch, asked)
+    assert torch.equal(found.heatmaps, wanted.heatmaps)
+    assert torch.equal(found.batch.images, three.images)
+
+
+@pytest.mark.parametrize("explainer", EXPLAINERS, ids=repr)
 def test_explainers_rate_images_one_by_one_frozen_or_not(
     explainer: Explainer, awkward: Classifier, three: Batch
 ) -> None:

@@ -24,7 +24,7 @@ from rather.explainers.cells import straight_through, swollen, upsampled
 from rather.explainers.circle import disc
 from rather.explainers.fido_loss import fido_loss
 from rather.explainers.lime import kernel
-from rather.infiller import fill, proposer
+from rather.infiller import fill, filler, proposer
 from rather.infillers import Constant, Harmonic, KeptMean, Noise, Paste
 from rather.types import Images, Keep
 
@@ -371,6 +371,20 @@ def test_it_is_noted_how_much_is_hidden_at_once(linear: Classifier, batch: Batch
     rise = explain(Rise(samples=400, share=0.3), linear, batch, ASKED).notes
     assert rise["share hidden at once, mean"].tolist() == pytest.approx([0.7, 0.7], abs=0.03)
     assert not explain(Fido(Constant(), steps=1), linear, batch, ASKED).notes
+
+
+def test_it_is_noted_how_far_answers_spread_over_draws(linear: Classifier, batch: Batch) -> None:
+    drawn = Occlusion(Noise(), size=4, stride=4, draws=3)  # four squares
+    squares = torch.eye(4).view(4, 1, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    keep, row = (1 - squares).repeat(2, 1, 1, 1), torch.arange(2).repeat_interleave(4)
+    fills = [filler(drawn.infiller, batch.images, 0, draw)(row, keep) for draw in range(3)]
+    values = torch.stack([ASKED.at(row).score(linear(filled)) for filled in fills])
+    wanted = values.std(0).view(2, 4).mean(1)
+    found = explain(drawn, linear, batch, ASKED).notes
+    assert found["spread over draws, mean"].tolist() == pytest.approx(wanted.tolist(), rel=1e-4)
+    assert wanted.min() > 0.01
+    for method in (replace(drawn, draws=1), replace(drawn, infiller=Constant(0.5))):
+        assert "spread over draws, mean" not in explain(method, linear, batch, ASKED).notes
 
 
 def test_a_mask_that_rounding_lifts_above_one_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from rather.batch import Batch, check_images
 from rather.classifier import Classifier
 from rather.cost import Cost, counting
 from rather.editor import Counterfactual
+from rather.inference import tracked
 from rather.notes import noting
 from rather.question import Question
 from rather.settling import settle
@@ -82,6 +83,7 @@ class Explanation:
         return getattr(self.explainer, "seed", None)
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def explain(
     explainer: Explainer, classifier: Classifier, batch: Batch, question: Question | None = None
@@ -92,12 +94,13 @@ def explain(
         ValueError: the images are not finite in [0, 1], the question does not fit them, or the
             explainer answered with heatmaps of another shape, or with NaN.
     """
+    batch = tracked(batch)
     images = batch.images
     check_images(images)
     classifier.check_mode()
     with counting(classifier) as cost, noting() as notes:
         logits = classifier(images)
-        asked = Question(logits.argmax(1)) if question is None else question
+        asked = Question(logits.argmax(1)) if question is None else tracked(question)
         asked.check(*logits.shape)
         settled, pair = settle(explainer, classifier, images, asked)
         heatmaps = settled(classifier, images, asked)

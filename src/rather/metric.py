@@ -19,6 +19,7 @@ class Metric(Protocol[Result]):
     def __call__(self, classifier: Classifier, result: Result, /) -> PerImage: ...
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def measure(metric: Metric[Result], classifier: Classifier, result: Result) -> PerImage:
     """Rate every image's result; averaging is left to whoever reports.

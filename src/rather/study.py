@@ -14,6 +14,7 @@ from rather.batch import Batch
 from rather.classifier import Classifier
 from rather.cost import Cost
 from rather.explainer import Explainer, Explanation, explain
+from rather.inference import tracked
 from rather.infiller import Infiller, filler
 from rather.metrics.curve import rank
 from rather.question import Question
@@ -74,6 +75,7 @@ class Study:
         )
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def contrast(
     explainer: Explainer,
@@ -97,6 +99,7 @@ def contrast(
             the image further from a photo.
         regions: whether the smallest regions are found, for some 100 passes more an image.
     """
+    batch, question = tracked(batch), tracked(question)
     questions = [] if question is None else [question, *sides_of(question)]
     with together(questions):
         answer = explain(explainer, classifier, batch, question)

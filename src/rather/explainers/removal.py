@@ -73,12 +73,14 @@ def removed(
     """Yield the values of all variants, a batch at a time; those of several draws are averaged.
 
     What variants keep must not depend on the question: those asked `together` share the passes. It
-    notes how much is hidden at once: an infiller may not have been trained for so much.
+    notes how much is hidden at once: an infiller may not have been trained for so much; and, of
+    several draws, how far the value of one variant spreads over them (standard deviation).
     """
     asked, key = asked_with(question), (known_as(method), Same(classifier), each)
     mine, known = asked.index(question), asked.values(key, images)
     ask = None if known is not None else _asking(method, classifier, images, asked.questions)
-    values = images.new_zeros(len(asked.questions), len(images) * each) if known is None else known
+    count, shape = len(asked.questions), (len(images), each)
+    values = images.new_zeros(2 * count, len(images) * each) if known is None else known
     hidden = torch.zeros_like(images[:, 0, 0, 0])
     for row, number in variants(images, each, method.batch or classifier.batch, label):
         keep, place = keeps(row, number), row * each + number
@@ -88,13 +90,16 @@ def removed(
         yield Removed(row, number, keep, values[mine, place])
     asked.keep(key, images, values)
     note("share hidden at once, mean", hidden / each)
+    if _draws(method) > 1:
+        note("spread over draws, mean", values[count + mine].view(shape).mean(1))
 
 
 def _asking(
     method: Remover, classifier: Classifier, images: Images, questions: Sequence[Question]
 ) -> Callable[[Labels, Keep], Values]:
-    """What every question makes of chosen rows with parts filled in, averaged over the draws."""
-    draws = method.draws if stochastic(method.infiller) else 1
+    """What every question makes of chosen rows with parts filled in: the mean over the draws, for
+    all questions, and then the spread."""
+    draws = _draws(method)
     fills = [filler(method.infiller, images, method.seed, draw) for draw in range(draws)]
 
     def ask(row: Labels, keep: Keep) -> Values:
@@ -103,6 +108,11 @@ def _asking(
             torch.stack([value(method.output, question.at(row), logits) for logits in answers])
             for question in questions
         ]
-        return torch.stack(values).sum(1) / draws
+        every = torch.stack(values)
+        return torch.cat((every.sum(1) / draws, every.std(1, correction=min(1, draws - 1))))
 
     return ask
+
+
+def _draws(method: Remover) -> int:
+    return method.draws if stochastic(method.infiller) else 1
