@@ -1,17 +1,25 @@
 """`rather fit` from the command line to the weights, and what it says when it is stopped."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
+from rather import Batch
 from rather.cli import main
+from rather.data.folder import Crop, Pictures
+from rather.data.labelled import ClassFolders
+from rather.data.photos import Photos
 from rather.fitting import ClassifierRecipe
 from rather.models import load
+from rather.view import View
 
 RECIPE = "net='vgg', side=8, channels=3, widths=(8, 8), shrink=(2, 2), hidden=16, rate=0.05"
 COLOURS = {"dead": (0, 0, 255), "mitotic": (0, 255, 0), "normal": (255, 0, 0)}
@@ -85,3 +93,56 @@ def test_an_interruption_promises_what_is_there(
     promise = f"; step 1 is kept in {folder}, and the same again goes on" if kept else ""
     assert said == f"rather: interrupted{promise}\n"
     assert (folder / "checkpoint.pt").exists() == kept
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """Two class folders of 12 bits in files of 16: dim and half as bright, or bright."""
+    for name, value in (("bright", 4000), ("dim", 2000)):
+        (tmp_path / "deep" / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = np.full((9, 9), value + i, dtype=np.uint16)
+            Image.fromarray(pixels).save(tmp_path / "deep" / name / f"{i}.tif")
+    return tmp_path / "deep"
+
+
+@pytest.mark.filterwarnings("always:.*nearly black")
+def test_training_reads_white_as_it_is_said_and_the_classifier_remembers(
+    deep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = "('bright', 'dim')"
+    plain, white = (tmp_path / f"{name}.safetensors" for name in ("plain", "white"))
+    assert fit(deep, plain, "--steps", 1, names=names) == 0
+    said = capsys.readouterr().err
+    assert "0.tif: it comes out nearly black: its largest value is 4000" in said
+    assert said.count("nearly black") == 1
+    assert fit(deep, white, "--steps", 1, "--white", 4095, names=names) == 0
+    assert "nearly black" not in capsys.readouterr().err
+    assert (load(str(plain)).view.white, load(str(white)).view.white) == (None, 4095)
+    with safe_open(white, "pt") as file:
+        card = json.loads(file.metadata()["card"])
+    assert card["white"] == 4095
+    assert card["data"].endswith(", 4095 is shown white")
+
+
+@pytest.mark.parametrize("kind", [ClassFolders, Pictures])
+def test_what_is_read_for_training_is_as_bright_as_what_is_explained(
+    kind: type, deep: Path, tmp_path: Path
+) -> None:
+    source, crop = kind((str(deep),), held=0.0, white=4095), Crop(size=8, flip=False)
+    seen = [source.batch(6, crop, 0, 0), source.held_out(6, crop)]
+    looked = torch.cat([one.images for one in Photos([deep], View(8, 8, white=4095))])
+    for found in seen:
+        images = found.images if isinstance(found, Batch) else found
+        assert sorted(images.mean((1, 2, 3)).tolist()) == pytest.approx(
+            sorted(looked.mean((1, 2, 3)).tolist())
+        )
+    with pytest.raises(ValueError, match="white is -1, but must be above 0"):
+        kind((str(deep),), white=-1)
+
+
+def test_a_training_does_not_go_on_with_another_white(deep: Path, tmp_path: Path) -> None:
+    out, names = tmp_path / "net.safetensors", "('bright', 'dim')"
+    assert fit(deep, out, "--steps", 1, "--white", 4095, names=names) == 0
+    assert fit(deep, out, "--steps", 2, "--white", 4095, names=names) == 0
+    assert fit(deep, out, "--steps", 2, "--white", 2000, names=names) == 1

@@ -104,7 +104,7 @@ def test_what_comes_out_nearly_black_is_doubted(
     assert doubt.startswith(f"it comes out nearly black: its largest value is {largest}, 999 of")
     assert f"at most {usual}" in doubt
     assert f"{white} is shown white" in doubt
-    assert doubt.endswith("with --white or View(white=)")
+    assert doubt.endswith("with --white or white=")
     assert photo.doubted(deep(values), white=float(values.max()))[1] == ""
 
 
@@ -177,7 +177,7 @@ def test_the_command_line_warns_once_and_not_where_white_is_said(
     code, _, wrong = said(capsys, *words, "--classifier", "test_cli:toy")
     assert (code, wrong.count("\n")) == (0, 1)
     assert wrong.startswith(f"rather: {cells / 'a.tif'}: it comes out nearly black: its largest")
-    assert wrong.endswith("with --white or View(white=); so do 2 more\n")
+    assert wrong.endswith("with --white or white=; so do 2 more\n")
     for more in (
         ("--classifier", "test_cli:toy", "--white", 4095),
         ("--classifier", f"{HERE}:dim"),

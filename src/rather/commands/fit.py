@@ -29,6 +29,7 @@ def fit(
     batch: Batch = 16,
     size: Side = 128,
     flip: Flip = True,
+    white: options.White = None,
     seed: Annotated[int, typer.Option(help="Of networks, crops and losses.")] = 0,
     device: options.Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices in this machine.")] = 1,
@@ -50,7 +51,7 @@ def fit(
     if side != size:
         raise ValueError(f"--size is {size}, but {recipe} reads {side} px; give --size {side}")
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
-    source = fitting.found(chosen, *pictures)
+    source = fitting.found(chosen, *pictures, white=white)
     with bar():
         fitting.fit(
             chosen,

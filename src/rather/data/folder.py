@@ -9,6 +9,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -18,10 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rather.data.photo import read
+from rather.data.photo import doubted
 from rather.types import Images
+from rather.view import check_white
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".gif"})
+UNREADABLE = (OSError, SyntaxError, ValueError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,15 @@ class Pictures:
     Args:
         roots: folders or zip files.
         held: share of pictures held out for validation, chosen by a hash of their names.
+        white: value of deep greyscale that is shown white, as in `View`.
     """
 
     roots: tuple[str, ...]
     held: float = 0.02
+    white: float | int | None = None
+
+    def __post_init__(self) -> None:
+        check_white(self.white)
 
     def names(self, held_out: bool = False) -> tuple[tuple[str, str], ...]:
         """List (root, name inside it) of one of the two parts; the order never changes."""
@@ -57,13 +65,13 @@ class Pictures:
     def held_out(self, count: int, crop: "Crop") -> Images:
         """Read the central crops of some held-out pictures, always the same ones."""
         names = sorted(self.names(True) or self.names(), key=lambda pair: fraction(pair[1] + "v"))
-        found = (read_or_warn(*pair) for pair in names)
+        found = (read_or_warn(*pair, self.white) for pair in names)
         photos = islice((photo for photo in found if photo is not None), count)
         crops = [crop.central(photo) for photo in photos]
         return torch.stack(crops or [crop.central(self._readable(0, 0))])
 
     def _readable(self, seed: int, number: int) -> Image.Image:
-        return readable(self.names(), shuffled(len(self.names()), seed, number))
+        return readable(self.names(), shuffled(len(self.names()), seed, number), self.white)
 
 
 @dataclass(frozen=True)
@@ -108,10 +116,12 @@ def stepped(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "big"))
 
 
-def readable(names: Sequence[tuple[str, str]], first: int) -> Image.Image:
+def readable(
+    names: Sequence[tuple[str, str]], first: int, white: float | int | None = None
+) -> Image.Image:
     """Decode one of some pictures, or the next that can be read."""
     for offset in range(len(names)):
-        photo = read_or_warn(*names[(first + offset) % len(names)])
+        photo = read_or_warn(*names[(first + offset) % len(names)], white)
         if photo is not None:
             return photo
     raise ValueError(f"none of the {len(names)} pictures, such as {names[0]}, can be read")
@@ -123,14 +133,27 @@ def shuffled(count: int, seed: int, number: int) -> int:
     return int(_permutation(count, seed, epoch)[place])
 
 
-def read_or_warn(root: str, name: str) -> Image.Image | None:
+def read_or_warn(root: str, name: str, white: float | int | None = None) -> Image.Image | None:
     """Decode one picture to RGB; one that cannot be read is named in a warning."""
     try:
-        file = Path(root, name) if Path(root).is_dir() else archive(root).read(name)
-        return read(file, f"{root}/{name}")
-    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+        return _read(root, name, white)[0]
+    except UNREADABLE as error:
         warnings.warn(f"skipped {root}/{name}, which cannot be read: {error}", stacklevel=2)
         return None
+
+
+def too_dark(names: Sequence[tuple[str, str]], white: float | int | None) -> str:
+    """Why the first of some pictures, and so likely all, come out nearly black; else nothing."""
+    root, name = names[0]
+    with suppress(*UNREADABLE):
+        doubt = _read(root, name, white)[1]
+        return f"{root}/{name}: {doubt}" if doubt else ""
+    return ""
+
+
+def _read(root: str, name: str, white: float | int | None) -> tuple[Image.Image, str]:
+    file = Path(root, name) if Path(root).is_dir() else archive(root).read(name)
+    return doubted(file, f"{root}/{name}", white=white)
 
 
 @cache

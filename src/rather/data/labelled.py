@@ -7,7 +7,6 @@ and the step.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -20,8 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from rather.batch import Batch
-from rather.data.folder import Crop, Pictures, fraction, readable, shuffled, stepped
+from rather.data.folder import Crop, Pictures, fraction, readable
+from rather.data.turns import drawn, in_turn, labels_of
 from rather.types import Labels
+from rather.view import check_white
 
 Name = tuple[str, str]  # root, and name inside it
 
@@ -36,11 +37,16 @@ class ClassFolders:
             and then no picture may stand outside of them.
         held: what is held out: a share, chosen by a hash of the names, or the name of a folder
             above those of the classes, such as "val".
+        white: value of deep greyscale that is shown white, as in `View`.
     """
 
     roots: tuple[str, ...]
     classes: tuple[str, ...] = ()
     held: float | str = 0.02
+    white: float | int | None = None
+
+    def __post_init__(self) -> None:
+        check_white(self.white)
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -68,17 +74,18 @@ class ClassFolders:
         classes = self.by_class()
 
         def read(label: int, place: int) -> Image.Image:
-            return readable(classes[label], place)
+            return readable(classes[label], place, self.white)
 
         return drawn(read, [len(names) for names in classes], count, crop, seed, step, part)
 
     def held_out(self, count: int, crop: Crop) -> Batch:
         """Read the central crops of some held-out pictures, the classes in turn."""
         classes = [sorted(names, key=lambda name: fraction(name[1])) for names in self._held()]
-        chosen = list(islice(_in_turn([len(names) for names in classes]), count))
-        crops = [crop.central(readable(classes[label], place)) for label, place in chosen]
+        chosen = list(islice(in_turn([len(names) for names in classes]), count))
+        photos = (readable(classes[label], place, self.white) for label, place in chosen)
+        crops = [crop.central(photo) for photo in photos]
         names = tuple(classes[label][place][1] for label, place in chosen)
-        return Batch(torch.stack(crops), _labels(chosen), names)
+        return Batch(torch.stack(crops), labels_of(chosen), names)
 
     @property
     def _all(self) -> tuple[Name, ...]:
@@ -187,10 +194,10 @@ class Arrays:
         """Some held-out pictures, the classes in turn."""
         held, usual = self._places[True], self._places[False]
         places = held if all(held) else usual
-        chosen = list(islice(_in_turn([len(rows) for rows in places]), count))
+        chosen = list(islice(in_turn([len(rows) for rows in places]), count))
         rows = [places[label][place] for label, place in chosen]
         crops = [crop.central(self._photo(row)) for row in rows]
-        return Batch(torch.stack(crops), _labels(chosen), tuple(map(str, rows)))
+        return Batch(torch.stack(crops), labels_of(chosen), tuple(map(str, rows)))
 
     def all(self) -> Batch:
         """Every picture as it is; grey is replicated."""
@@ -213,35 +220,3 @@ class Arrays:
         if not all(parts[0]):
             raise ValueError(f"no image of class {[*map(len, parts[0])].index(0)}; give some")
         return parts[0], parts[1]
-
-
-def drawn(
-    read: Callable[[int, int], Image.Image],
-    sizes: Sequence[int],
-    count: int,
-    crop: Crop,
-    seed: int,
-    step: int,
-    part: slice,
-) -> Batch:
-    """Crops of the pictures (label, place) of one step, or of a part of them."""
-    dice = torch.rand(count, 5, generator=stepped(seed, step))[part].tolist()
-    chosen = [_chosen(sizes, seed, n) for n in range(step * count, (step + 1) * count)[part]]
-    pairs = zip(chosen, dice, strict=True)
-    crops = [crop.draw(read(*one), *throw) for one, throw in pairs]
-    return Batch(torch.stack(crops), _labels(chosen), tuple(f"{a}/{b}" for a, b in chosen))
-
-
-def _chosen(sizes: Sequence[int], seed: int, number: int) -> tuple[int, int]:
-    turn, label = divmod(number, len(sizes))
-    return label, shuffled(sizes[label], seed, turn)
-
-
-def _in_turn(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Every (label, place), the classes in turn until they are used up."""
-    for place in range(max(sizes)):
-        yield from ((label, place) for label, size in enumerate(sizes) if place < size)
-
-
-def _labels(chosen: Sequence[tuple[int, int]]) -> Labels:
-    return torch.tensor([label for label, _ in chosen])

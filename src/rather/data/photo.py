@@ -188,5 +188,5 @@ def _doubt(values: np.ndarray, shown: np.ndarray, white: float) -> str:
     return (
         f"it comes out nearly black: its largest value is {values.max():g}, 999 of 1000 are at "
         f"most {usual:g}, and {white:g} is shown white; say what is white (1 for float, "
-        "4095 for 12 bits) with --white or View(white=)"
+        "4095 for 12 bits) with --white or white="
     )

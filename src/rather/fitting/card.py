@@ -18,10 +18,12 @@ IDENTITY = ("recipe", "data", "crop", "batch", "seed")
 
 def identity(recipe: Recipe[Any], pictures: Source, plan: Plan, crop: Crop) -> dict[str, str]:
     """What must be equal for a training to go on from a checkpoint."""
+    white = getattr(pictures, "white", None)
+    seen = "" if white is None else f", {white:g} is shown white"
     count, held = len(pictures.names()), len(pictures.names(True))
     return {
         "recipe": repr(recipe),
-        "data": f"{count} pictures, {held} held out, names and sizes {pictures.digest()}",
+        "data": f"{count} pictures, {held} held out, names and sizes {pictures.digest()}{seen}",
         "crop": repr(crop),
         "batch": str(plan.batch),
         "seed": str(plan.seed),
@@ -36,6 +38,7 @@ def card(state: Mapping[str, Any]) -> dict[str, Any]:
         "images seen": state["step"] * int(state["batch"]),
         "metrics": {"step": history[-1][0], **history[-1][1]} if history else {},
         "versions": {"rather": version("rather"), "torch": str(torch.__version__)},
+        **({} if state.get("white") is None else {"white": state["white"]}),
     }
 
 

@@ -6,6 +6,7 @@ step ends, when it is started again, with the same weights as an unbroken one.
 """
 
 import copy
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -20,7 +21,7 @@ from rather.data.folder import Crop, stepped
 from rather.fitting import checkpoint, journal
 from rather.fitting.card import card, identity
 from rather.fitting.interruption import deferred
-from rather.fitting.labels import agreed, found
+from rather.fitting.labels import agreed, doubt, found
 from rather.fitting.plan import Plan
 from rather.fitting.recipe import Recipe, Source, unwrapped
 from rather.fitting.training import Training, restore, saving, state
@@ -69,6 +70,8 @@ def fit(
     )
     source = found(recipe, pictures) if isinstance(pictures, str | Path) else pictures
     both = agreed(recipe, source)
+    if said := doubt(source):
+        warnings.warn(said, stacklevel=2)
     return fabric.launch(_run, *both, Path(out), plan or Plan(), crop or Crop(), force)
 
 
@@ -86,7 +89,8 @@ def _run(
     saved = book.state(fixed, force)
     if saved is None:
         check_free(out, force)
-    training, this = begun(fabric, recipe, plan, saved), fixed | {"plan": repr(plan)}
+    training = begun(fabric, recipe, plan, saved)
+    this = {**fixed, "plan": repr(plan), "white": getattr(pictures, "white", None)}
     held = fabric.to_device(pictures.held_out(plan.held, crop))
     book.forget_after(training.step)
     over = hopeless(training.history, plan.patience)  # as it was when it ended

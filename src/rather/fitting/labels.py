@@ -4,15 +4,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rather.data.folder import Pictures
+from rather.data.folder import Pictures, too_dark
 from rather.data.labelled import ClassFolders
 from rather.fitting.recipe import Recipe, Source
 
 
-def found(recipe: Recipe[Any], *roots: str | Path) -> Source:
+def found(
+    recipe: Recipe[Any], *roots: str | Path, white: float | int | None = None
+) -> ClassFolders | Pictures:
     """The pictures in folders or zip files, with their labels if the recipe learns from labels."""
-    names = tuple(map(str, roots))
-    return ClassFolders(names) if getattr(recipe, "labelled", False) else Pictures(names)
+    kind = ClassFolders if getattr(recipe, "labelled", False) else Pictures
+    return kind(tuple(map(str, roots)), white=white)
+
+
+def doubt(pictures: Source) -> str:
+    """Why the pictures come out nearly black, if they do."""
+    files = isinstance(pictures, ClassFolders | Pictures)
+    return too_dark(pictures.names() or pictures.names(True), pictures.white) if files else ""
 
 
 def agreed(recipe: Any, pictures: Source) -> tuple[Any, Source]:

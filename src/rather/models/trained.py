@@ -26,7 +26,7 @@ def load(name: str, place: torch.device) -> Classifier:
     Raises:
         ValueError: it holds no classifier.
     """
-    net = weights.load(name, str(place))[0]
+    net, card = weights.load(name, str(place))
     if not isinstance(net, StridedNet | VggNet):
         raise ValueError(
             f"{name} holds a {type(net).__name__}, which is no classifier; give the file that "
@@ -39,7 +39,7 @@ def load(name: str, place: torch.device) -> Classifier:
         mean=half,
         std=half,
         names=settings["names"],
-        view=View(settings["side"], settings["side"]),
+        view=View(settings["side"], settings["side"], white=card.get("white")),
         name=name,
         batch=64,
     )
