@@ -11,7 +11,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from claims_fido import AD_HOC, LOCAL, local
+from claims_fido import AD_HOC, ATTENTION, LOCAL, VAE, generative, local
 from claims_ledger import Ledger
 from claims_run import Benchmark, arguments, chosen
 from claims_sheets import draw
@@ -21,9 +21,8 @@ from harness import ROOT, record
 
 from rather import Infiller
 from rather.explainers import Fido, Rise
-from rather.infillers import default
 
-FILLS: dict[str, Infiller] = {"in-painter": default(), **AD_HOC}
+FILLS: dict[str, Infiller] = {**generative(VAE, ATTENTION), **AD_HOC}
 SAMPLES = 500
 ROWS = (
     *(
