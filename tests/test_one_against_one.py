@@ -1,6 +1,7 @@
 """Attributions between an image and another: what must hold of them (ganmex 7, dac 9)."""
 
 import copy
+import warnings
 from typing import Any
 
 import pytest
@@ -499,3 +500,41 @@ def test_blurred_noise_is_its_own_for_every_image(linear: Classifier) -> None:
     assert torch.equal(
         RandomBlurred(0.0)(linear, images[1:], asked.at(torch.tensor([1]))), rough[1:]
     )
+
+
+class Gated(nn.Module):
+    """A product of two linear maps, which DeepLIFT has no rule for; its dropout is off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.flat = nn.Dropout(), nn.Flatten()
+        self.one, self.two = nn.Linear(3 * 64, 3), nn.Linear(3 * 64, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        flat = self.flat(self.drop(images))
+        return self.one(flat) * self.two(flat)
+
+
+@pytest.mark.parametrize("method", [DeepLift(), DeepLift.as_published(), DeepLift.as_in_dapi()])
+def test_deep_lift_says_where_it_has_no_rule_whatever_is_explained(
+    method: DeepLift, photos: Batch
+) -> None:
+    torch.manual_seed(0)
+    gated = Classifier(Gated().eval())
+    said = r"DeepLift must sum to .* are Flatten \('flat'\); IntegratedGradients needs no rules"
+    with pytest.raises(ValueError, match=said):
+        explain(method, gated, photos, ASKED)
+
+
+@pytest.mark.parametrize("method", [DeepLift.as_published(), GuidedGradCam()])
+def test_programs_whose_modules_cannot_be_seen_are_said_to_be_that(
+    method: Explainer, relus: Classifier, photos: Batch
+) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        program = torch.jit.trace(relus.net, photos.images)
+    assert isinstance(program, nn.Module)
+    saved = Classifier(program)
+    with pytest.raises(ValueError, match="cannot be seen: a network saved with TorchScript"):
+        explain(method, saved, photos, ASKED)

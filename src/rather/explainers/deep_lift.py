@@ -21,6 +21,7 @@ from rather.classifier import Classifier
 from rather.explainers.baselines import SIDES, Side, scored, start, starts, turned
 from rather.explainers.cells import by_images
 from rather.explainers.interception import check_sums, with_rule
+from rather.explainers.layers import check_open
 from rather.explainers.removal import Output
 from rather.infiller import Infiller
 from rather.infillers import MeanColour, Paste
@@ -66,6 +67,8 @@ SLACK = 0.01  # of the score's change that a heatmap may miss
 class DeepLift:
     """Rates pixels so that they sum to the score's change from baseline to image, in one pass.
 
+    Probabilities cost a second pass back, as it is the logits that show whether every rule held.
+
     Args:
         baseline: fills the whole frame to make the reference.
         output: "logit" explains the question's score; "probability" the difference of the two
@@ -102,6 +105,7 @@ class DeepLift:
         return cls(MeanColour() if baseline is None else baseline, side="baseline")
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+        check_open(classifier)
         rescaled = with_rule(classifier, {ELEMENTWISE: Rescaled, POOLS: Pooled})
 
         def part(method: "DeepLift", images: Images, question: Question) -> Heatmaps:
@@ -119,19 +123,20 @@ class DeepLift:
         begun: Images,
         question: Question,
     ) -> Heatmaps:
-        """The maps of a few images, checked."""
+        """The maps of a few images; that logits sum is checked whatever is explained."""
+        rows = torch.arange(len(images), device=images.device)
+        asked = question.at(torch.cat([rows, rows]))
         with torch.enable_grad():
             leaf = images.detach().requires_grad_()
             logits = rescaled(torch.cat([leaf, begun]))
-            rows = torch.arange(len(images), device=images.device)
-            both = scored(self.output, question.at(torch.cat([rows, rows])), logits)
-            image, baseline = both.chunk(2)
-            (slope,) = torch.autograd.grad(image.sum(), leaf)
-        heat = (slope * (images - begun)).sum(1)
-        if self.output == "logit":
-            change = (image - baseline).detach()
-            check_sums("DeepLift", classifier, heat.sum((1, 2)), change, SLACK)
-        return heat
+            kinds = dict.fromkeys(("logit", self.output))
+            scores = [scored(kind, asked, logits) for kind in kinds]
+            totals = [values.chunk(2)[0].sum() for values in scores]
+        slopes = [torch.autograd.grad(total, leaf, retain_graph=True)[0] for total in totals]
+        heat = [(slope * (images - begun)).sum(1) for slope in slopes]
+        image, baseline = scores[0].detach().chunk(2)
+        check_sums("DeepLift", classifier, heat[0].sum((1, 2)), image - baseline, SLACK)
+        return heat[-1]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from rather.explainers.baselines import SIDES, Side, asked, start
 from rather.explainers.cells import by_images
 from rather.explainers.grad_cam import GradCam
 from rather.explainers.interception import with_rule
+from rather.explainers.layers import check_open
 from rather.infiller import Infiller
 from rather.question import Question
 from rather.types import Heatmaps, Images
@@ -74,6 +75,7 @@ class GuidedGradCam:
         return cls(baseline, layer, side=side, sign="lines")
 
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
+        check_open(classifier)
         if not any(type(each).__name__ in GUIDED for each in classifier.net.modules()):
             raise ValueError(
                 f"GuidedGradCam guides the gradient of ReLU and ReLU6 modules, and "

@@ -15,6 +15,7 @@ from rather.classifier import Classifier
 from rather.types import Images, PerImage
 
 RELU = ("GuidedBackprop", "Deconvolution", "GuidedGradCam")
+IDLE = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropPath")  # as it answers
 SLACK = 0.05  # of the score's change that may be missing from a heatmap that must sum to it
 
 
@@ -69,8 +70,9 @@ def check_sums(
     total, change = float(sums[off[0]]), float(changes[off[0]])
     raise ValueError(
         f"{method} must sum to {change:.4g} and sums to {total:.4g}: it lost its "
-        f"way in {classifier.name}, which has functions or modules that it has no rule for; its "
-        f"modules without parameters are {', '.join(without_parameters(classifier))}"
+        f"way in {classifier.name}, which has functions (as attention is) or modules that it has "
+        f"no rule for; its modules without parameters are "
+        f"{', '.join(without_parameters(classifier))}; IntegratedGradients needs no rules"
     )
 
 
@@ -80,7 +82,7 @@ def without_parameters(classifier: Classifier) -> list[str]:
     for name, module in classifier.net.named_modules():
         if not list(module.children()) and not module.state_dict():
             firsts.setdefault(type(module).__name__, name)
-    return [f"{kind} ({name!r})" for kind, name in firsts.items() if kind != "Identity"]
+    return [f"{kind} ({name!r})" for kind, name in firsts.items() if kind not in IDLE]
 
 
 def with_rule(
