@@ -17,8 +17,11 @@ from rather.cli import main
 from rather.data.folder import Crop, Pictures
 from rather.data.labelled import ClassFolders
 from rather.data.photos import Photos
-from rather.fitting import ClassifierRecipe
+from rather.fitting import ClassifierRecipe, CycleGanRecipe, GanmexRecipe
+from rather.fitting.labels import agreed
 from rather.models import load
+from rather.networks.classifiers import StridedNet
+from rather.networks.weights import packed
 from rather.view import View
 
 RECIPE = "net='vgg', side=8, channels=3, widths=(8, 8), shrink=(2, 2), hidden=16, rate=0.05"
@@ -146,3 +149,53 @@ def test_a_training_does_not_go_on_with_another_white(deep: Path, tmp_path: Path
     assert fit(deep, out, "--steps", 1, "--white", 4095, names=names) == 0
     assert fit(deep, out, "--steps", 2, "--white", 4095, names=names) == 0
     assert fit(deep, out, "--steps", 2, "--white", 2000, names=names) == 1
+
+
+def folders(root: Path, *names: str) -> ClassFolders:
+    for name in names:
+        (root / name).mkdir(parents=True)
+        Image.new("RGB", (28, 28)).save(root / name / "0.png")
+    return ClassFolders((str(root),))
+
+
+@pytest.mark.parametrize("kind", [GanmexRecipe, CycleGanRecipe])
+@pytest.mark.parametrize(
+    ("classifier", "names", "labels"),
+    [
+        ("mnist", ("8", "3"), (3, 8)),  # folders are sorted
+        ("efficientnet-lite0", ("n02111889", "n02099601"), (207, 258)),
+        ("efficientnet-lite0", ("samoyed", "Golden Retriever"), (207, 258)),
+    ],
+)
+def test_classes_are_found_by_the_names_of_their_folders(
+    kind: Any, classifier: str, names: tuple[str, ...], labels: tuple[int, ...], tmp_path: Path
+) -> None:
+    recipe, _ = agreed(kind(classifier, width=4, blocks=1), folders(tmp_path, *names))
+    assert recipe == kind(classifier, labels, width=4, blocks=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("samoyed", "my cat"), "the class folder 'my cat' is called as no one class of eff"),
+        (("samoyed", "n02111889"), r"are the classes \(258, 258\) of efficientnet-lite0, not all"),
+    ],
+)
+def test_folders_that_are_called_as_no_class_are_named(
+    names: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said + ".*labels="):
+        agreed(GanmexRecipe("efficientnet-lite0"), folders(tmp_path, *names))
+
+
+def test_a_class_is_its_name_before_it_is_a_number(tmp_path: Path) -> None:
+    net = tmp_path / "net.safetensors"
+    net.write_bytes(packed(StridedNet(("1", "2"), 8, (4,), (2,), 4, 1), {}))
+    recipe, _ = agreed(GanmexRecipe(str(net)), folders(tmp_path / "data", "1", "2"))
+    assert recipe.labels == (0, 1)
+
+
+def test_numbers_that_nobody_gave_are_missed() -> None:
+    for kind in (GanmexRecipe, CycleGanRecipe):
+        with pytest.raises(ValueError, match="labels are empty, and no class folders"):
+            kind("mnist").networks()

@@ -16,6 +16,7 @@ from torch.optim import Adam, Optimizer
 
 from rather.batch import Batch
 from rather.fitting.ganmex import judge
+from rather.fitting.labels import check_numbered
 from rather.fitting.recipe import Loss, Nets, frozen
 from rather.networks.cyclegan import CriticPair, CyclePair, Fakes
 from rather.types import Images, Labels
@@ -27,7 +28,8 @@ class CycleGanRecipe:
 
     Args:
         classifier: the one that judges held-out edits, as `rather.models.load` takes it.
-        labels: its numbers of the two classes of the data, in the data's order.
+        labels: its numbers of the two classes of the data, in the data's order. Empty: of the
+            classes that are called as the class folders are.
         side: of the images; the crops of `fit` must have it.
         channels: 1 makes grey images, 3 colour.
         width: of the generators.
@@ -43,7 +45,7 @@ class CycleGanRecipe:
     labelled: ClassVar[bool] = True  # learns from class folders
 
     classifier: str
-    labels: tuple[int, int]
+    labels: tuple[int, ...] = ()
     side: int = 64
     channels: int = 3
     width: int = 64
@@ -55,7 +57,7 @@ class CycleGanRecipe:
     rate: float = 2e-4
 
     def __post_init__(self) -> None:
-        if self.labels[0] == self.labels[1]:
+        if self.labels and (len(self.labels) != 2 or self.labels[0] == self.labels[1]):
             raise ValueError(f"labels={self.labels}; give two different classes")
 
     @classmethod
@@ -64,6 +66,7 @@ class CycleGanRecipe:
         return cls(classifier, labels, side=256, blocks=9)
 
     def networks(self) -> Nets:
+        check_numbered(self.labels)
         return {
             "pair": CyclePair(self.labels, self.width, self.blocks, self.channels),
             "critics": CriticPair(self.critic_width, self.channels),

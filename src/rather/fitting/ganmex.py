@@ -25,6 +25,7 @@ from torch.optim import Adam, Optimizer
 
 from rather.batch import Batch
 from rather.classifier import Classifier
+from rather.fitting.labels import check_numbered
 from rather.fitting.recipe import Loss, Nets, frozen
 from rather.fitting.wasserstein import critic_gap, slope_penalty
 from rather.models import load
@@ -38,7 +39,8 @@ class GanmexRecipe:
 
     Args:
         classifier: the one to be explained, as `rather.models.load` takes it.
-        labels: its number of each class of the data, in the data's order.
+        labels: its number of each class of the data, in the data's order. Empty: of the classes
+            that are called as the class folders are.
         side: of the images; the crops of `fit` must have it.
         channels: 1 makes grey images, 3 colour.
         width: of the generator; 64 as published, 32 is a quarter of the cost.
@@ -68,7 +70,7 @@ class GanmexRecipe:
     labelled: ClassVar[bool] = True  # learns from class folders
 
     classifier: str
-    labels: tuple[int, ...]
+    labels: tuple[int, ...] = ()
     side: int = 28
     channels: int = 3
     width: int = 64
@@ -89,7 +91,7 @@ class GanmexRecipe:
     shaken: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(set(self.labels)) < 2:
+        if self.labels and len(set(self.labels)) < 2:
             raise ValueError(f"labels={self.labels}; give at least two classes to turn around")
         if not 0 <= self.shaken < 0.5:
             raise ValueError(f"shaken={self.shaken}; give a share of the side, from 0 to below 0.5")
@@ -100,6 +102,7 @@ class GanmexRecipe:
         return cls(classifier, labels, side, own_share=None, revised=False)
 
     def networks(self) -> Nets:
+        check_numbered(self.labels)
         return {
             "generator": StarGenerator(
                 self.labels, self.width, self.blocks, self.channels, self.drawn_at, self.revised
