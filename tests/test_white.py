@@ -15,11 +15,16 @@ from test_cli import toy
 from torch import nn
 
 from rather import Classifier
+from rather.catalogue import METHODS
 from rather.cli import main
 from rather.commands import asking
 from rather.data import photo
 from rather.data.photos import Photos
+from rather.editors import ClassMean, NearestSample
+from rather.infillers import Donor, DonorFolder, FoilDonor, MarginalDonor, NearestDonor
+from rather.infillers.bank import opened
 from rather.models import load
+from rather.spec import build
 from rather.view import View
 
 SIDE = 64
@@ -227,3 +232,24 @@ def test_a_sidecar_can_say_white(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=r"net.json cannot be read: white is 0, but must be above"):
         load(str(tmp_path / "net.pt"), device=torch.device("cpu"))
+
+
+DONORS = (Donor, NearestDonor, MarginalDonor, FoilDonor, NearestSample, ClassMean)
+
+
+@pytest.mark.parametrize("kind", DONORS)
+def test_donors_are_as_bright_as_it_is_said(kind: Any, cells: Path) -> None:
+    method = kind(DonorFolder("cells", white=4095), count=3)
+    assert build(repr(method), METHODS) == method
+    bank = opened(method.bank, method.count, SIDE, SIDE)
+    looked = torch.cat([one.images for one in Photos([cells], View(SIDE, SIDE, white=4095))])
+    assert torch.equal(bank.at(torch.arange(3), looked), looked)
+
+
+def test_donors_that_come_out_black_are_doubted_once(cells: Path) -> None:
+    said = r"cells/a\.tif: it comes out .*DonorFolder\('cells', white=\.\.\.\) \(3 of 3 donors do\)"
+    with pytest.warns(UserWarning, match=said):
+        opened("cells", 3, SIDE, SIDE)
+    opened("cells", 3, SIDE, SIDE)
+    with pytest.raises(ValueError, match="white is -1, but must be above 0"):
+        DonorFolder("cells", -1)

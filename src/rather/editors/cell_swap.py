@@ -32,7 +32,7 @@ class CellSwap:
     more than their own pixels.
 
     Args:
-        bank: path of a folder or zip file, or images: where distractors come from.
+        bank: where distractors come from: path of a folder or zip file, `DonorFolder`, or images.
         layer: dotted name of the layer, whose answer is (n, channels, rows, columns).
         labels: classes of the bank's images, in order; None asks the classifier.
         alike: weight of the similarity of the two cells; 0 looks at the answer alone.

@@ -28,7 +28,7 @@ class NearestSample:
     """The image of a bank that is nearest among those of the class wanted.
 
     Args:
-        bank: path of a folder or zip file, read on the first call, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, read on the first call, or images.
         labels: classes of the bank's images, in order; None asks the classifier.
         metric: "pixel" (Euclidean), or "features" (cosine, of the classifier's own).
         layer: whose answer the features are; "" means what the last linear layer reads.
@@ -114,7 +114,7 @@ class ClassMean:
     """The mean image of the class wanted, the same for every image: a blur, and no one's face.
 
     Args:
-        bank: path of a folder or zip file, read on the first call, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, read on the first call, or images.
         labels: classes of the bank's images, in order; None asks the classifier.
         count: at most so many photos are read from a path.
         batch: images summed at once; it changes no result.

@@ -1,6 +1,7 @@
 """A bank of donor images in memory, 8 bit a value; read lazily from a folder or a zip file."""
 
 import hashlib
+import warnings
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,8 +14,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
-from rather.data.photo import read
+from rather.data.photo import doubted
 from rather.types import Images
+from rather.view import check_white
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".gif"})
 Bytes = UInt8[Tensor, "b 3 h w"]
@@ -49,24 +51,42 @@ class Bank:
         return self.images[rows.to(self.images.device)].to(like) / 255
 
 
-Donors = str | Path | Bank | Images | Bytes
+@dataclass(frozen=True)
+class DonorFolder:
+    """A folder or zip file of photos, where more than its path is to be said.
+
+    Args:
+        path: of the folder or zip file.
+        white: value of deep greyscale that is shown white, as in `View`.
+    """
+
+    path: str
+    white: float | int | None = None
+
+    def __post_init__(self) -> None:
+        check_white(self.white)
 
 
-def banked(donors: Donors) -> str | Bank:
+Donors = str | Path | DonorFolder | Bank | Images | Bytes
+
+
+def banked(donors: Donors) -> str | DonorFolder | Bank:
     """Take tensors into a bank, rounded to 8 bit; a path stays as it is until it is needed."""
+    if isinstance(donors, Bank | DonorFolder):
+        return donors
     if not isinstance(donors, Tensor):
-        return donors if isinstance(donors, Bank) else str(donors)
+        return str(donors)
     if donors.is_floating_point():
         donors = (donors.detach().clamp(0, 1) * 255).round().to(torch.uint8)
     return Bank(donors, tuple(map(str, range(len(donors)))))
 
 
 @lru_cache(2)
-def opened(bank: str | Bank, count: int, height: int, width: int) -> Bank:
+def opened(bank: str | DonorFolder | Bank, count: int, height: int, width: int) -> Bank:
     """The bank at one size; photos are cut to its shape in the middle, tensors are stretched.
 
     Args:
-        bank: images, or the path of a folder or zip file of photos.
+        bank: images, or a folder or zip file of photos.
         count: at most so many photos are read, spread evenly over the sorted names.
         height: of the images that will be filled.
         width: of the images that will be filled.
@@ -74,8 +94,9 @@ def opened(bank: str | Bank, count: int, height: int, width: int) -> Bank:
     Raises:
         ValueError: there is no readable photo.
     """
-    if isinstance(bank, str):
-        return _read(bank, count, (width, height))
+    if not isinstance(bank, Bank):
+        folder = DonorFolder(bank) if isinstance(bank, str) else bank
+        return _read(folder, count, (width, height))
     if tuple(bank.images.shape[2:]) == (height, width):
         return bank
     parts = [_stretched(part, (height, width)) for part in bank.images.split(64)]
@@ -93,16 +114,24 @@ def _stretched(images: Bytes, size: tuple[int, int]) -> UInt8[Tensor, "b 3 heigh
     return made.clamp(0, 255).round().to(torch.uint8)
 
 
-def _read(root: str, count: int, size: tuple[int, int]) -> Bank:
-    names = _names(root)
+def _read(folder: DonorFolder, count: int, size: tuple[int, int]) -> Bank:
+    root, names = folder.path, _names(folder.path)
     step = max(1.0, len(names) / count)
     chosen = [names[int(i * step)] for i in range(min(count, len(names)))]
-    photos = {name: photo for name in chosen if (photo := _photo(root, name, size)) is not None}
+    photos: dict[str, Tensor] = {}
+    doubts: list[str] = []
+    for name in chosen:
+        if (found := _photo(folder, name, size)) is not None:
+            photos[name], doubt = found
+            doubts += [f"{root}/{name}: {doubt}"] if doubt else []
     if not photos:
         raise ValueError(
             f"no donor in {root}: none of {len(chosen)} pictures can be read; "
             f"looked for {', '.join(sorted(ENDINGS))}"
         )
+    if doubts:
+        more = f" ({len(doubts)} of {len(photos)} donors do)"
+        warnings.warn(f"{doubts[0]}, as in DonorFolder({root!r}, white=...){more}", stacklevel=2)
     return Bank(torch.stack(list(photos.values())), tuple(photos))
 
 
@@ -118,15 +147,18 @@ def _names(root: str) -> list[str]:
     return sorted(name for name in names if Path(name).suffix.lower() in ENDINGS)
 
 
-def _photo(root: str, name: str, size: tuple[int, int]) -> UInt8[Tensor, "3 h w"] | None:
-    """One photo, or nothing if it cannot be read: a bank does not need every file."""
-    path = Path(root).expanduser()
+def _photo(
+    folder: DonorFolder, name: str, size: tuple[int, int]
+) -> tuple[UInt8[Tensor, "3 h w"], str] | None:
+    """One photo, and why it is likely too dark; nothing if it cannot be read."""
+    path = Path(folder.path).expanduser()
     try:
-        photo = read(path / name) if path.is_dir() else read(_unzipped(path, name), name)
-    except ValueError:
+        file = path / name if path.is_dir() else _unzipped(path, name)
+        photo, doubt = doubted(file, name, white=folder.white)
+    except ValueError:  # a bank does not need every file
         return None
     fitted = ImageOps.fit(photo, size, Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1), doubt
 
 
 def _unzipped(path: Path, name: str) -> bytes:

@@ -24,7 +24,7 @@ class Donor:
     """One random image of a bank, pasted whole.
 
     Args:
-        bank: path of a folder or zip file, read on the first call, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, read on the first call, or images.
         count: at most so many photos are read from a path; memory is linear in it.
     """
 
@@ -55,7 +55,7 @@ class NearestDonor:
     Exact copies of the image come last, so that it never fills itself while there is another.
 
     Args:
-        bank: path of a folder or zip file, read on the first call, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, read on the first call, or images.
         k: nearest images to draw from; 1 is deterministic.
         count: at most so many photos are read from a path; memory is linear in it.
         batch: bank images compared at once; memory is linear in it.
@@ -115,7 +115,7 @@ class MarginalDonor:
     """Every tile from its own random bank image: right in each place, without any correlation.
 
     Args:
-        bank: path of a folder or zip file, read on the first call, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, read on the first call, or images.
         tile: side of the tiles in pixels; 1 lets every pixel choose on its own.
         count: at most so many photos are read from a path; memory is linear in it.
     """

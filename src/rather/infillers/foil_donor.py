@@ -26,7 +26,7 @@ class FoilDonor:
     It stands in a field of an explainer; `explain` asks the classifier about the bank.
 
     Args:
-        bank: path of a folder or zip file, or images.
+        bank: path of a folder or zip file, or `DonorFolder`, or images.
         count: at most so many photos are read from a path; memory is linear in it.
     """
 
