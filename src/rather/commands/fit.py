@@ -1,5 +1,6 @@
 """`rather fit`: train a recipe on a folder of pictures."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,14 @@ Pictures = Annotated[list[Path], typer.Argument(help="Folders, or zip files, of 
 File = Annotated[Path, typer.Option("--out", help="The weights file to write.")]
 Steps = Annotated[int, typer.Option(min=1, help="Length of the training.")]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures a step.")]
-Side = Annotated[int, typer.Option("--size", min=8, help="Side of the crops it learns from.")]
+Side = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        min=8,
+        help="Side of the crops it learns from; by default what its classifier looks at, or 128.",
+    ),
+]
 Flip = Annotated[bool, typer.Option(help="Mirror every other crop; not for digits or text.")]
 Precision = Annotated[str, typer.Option(help="As Fabric names it: 32-true, bf16-mixed.")]
 
@@ -27,7 +35,7 @@ def fit(
     file: File,
     steps: Steps = 5000,
     batch: Batch = 16,
-    size: Side = 128,
+    size: Side = None,
     flip: Flip = True,
     white: options.White = None,
     seed: Annotated[int, typer.Option(help="Of networks, crops and losses.")] = 0,
@@ -47,9 +55,7 @@ def fit(
     known = {name: getattr(fitting, name) for name in fitting.__all__ if name.endswith("Recipe")}
     known.pop("Recipe", None)
     chosen = build(recipe, {**known, "HoleMixture": HoleMixture, "OneBox": OneBox})
-    side = getattr(chosen, "side", size)
-    if side != size:
-        raise ValueError(f"--size is {size}, but {recipe} reads {side} px; give --size {side}")
+    chosen, side = fitting.sided(chosen, size, named=re.search(r"\bside\s*=", recipe) is not None)
     plan = fitting.Plan(steps=steps, batch=batch, seed=seed)
     source = fitting.found(chosen, *pictures, white=white)
     with bar():
@@ -58,7 +64,7 @@ def fit(
             source,
             file,
             plan,
-            fitting.Crop(size=size, flip=flip),
+            fitting.Crop(size=side, flip=flip),
             device,
             devices,
             nodes,

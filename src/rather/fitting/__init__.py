@@ -15,6 +15,7 @@ from rather.fitting.labels import found
 from rather.fitting.mask import MaskRecipe
 from rather.fitting.plan import Plan
 from rather.fitting.recipe import Recipe
+from rather.fitting.sizes import sided
 from rather.fitting.vae import VaeRecipe
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "export",
     "fit",
     "found",
+    "sided",
 ]
