@@ -247,9 +247,29 @@ def test_donors_are_as_bright_as_it_is_said(kind: Any, cells: Path) -> None:
 
 
 def test_donors_that_come_out_black_are_doubted_once(cells: Path) -> None:
-    said = r"cells/a\.tif: it comes out .*DonorFolder\('cells', white=\.\.\.\) \(3 of 3 donors do\)"
+    said = r"cells/a\.tif: it comes out .* \(3 of 3 donors; DonorFolder\('cells', white="
     with pytest.warns(UserWarning, match=said):
         opened("cells", 3, SIDE, SIDE)
     opened("cells", 3, SIDE, SIDE)
     with pytest.raises(ValueError, match="white is -1, but must be above 0"):
         DonorFolder("cells", -1)
+
+
+def stack(*pages: np.ndarray) -> bytes:
+    stream = BytesIO()
+    first, *rest = map(Image.fromarray, pages)
+    first.save(stream, "TIFF", save_all=True, append_images=rest)
+    return stream.getvalue()
+
+
+def test_pages_that_are_not_seen_are_doubted() -> None:
+    bright = (RAMP * 65535).astype(np.uint16)
+    seen, doubt = photo.doubted(stack(bright, bright // 2, bright // 4))
+    assert doubt.startswith("it holds 3 pages as large as the first, which alone is seen; save")
+    assert seen.tobytes() == photo.read(deep(bright)).tobytes()
+    both = photo.doubted(stack(twelve(), twelve()))[1]
+    assert re.search(r"2 pages .* RGB image; and it comes out nearly black", both)
+    assert photo.doubted(stack(bright, bright[::2, ::2]))[1] == ""  # a smaller copy
+    assert photo.doubted(stack(bright))[1] == ""
+    cut = stack(bright, bright)[:-200]  # the second page is not whole
+    assert photo.read(cut).size == (SIDE, SIDE)

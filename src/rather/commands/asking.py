@@ -86,7 +86,7 @@ def failures(found: Photos) -> list[tuple[str, str]]:
 
 
 def doubts(doubtful: list[tuple[str, str]]) -> list[str]:
-    """One line on the photos that are likely too dark, if there are any."""
+    """One line on the photos that are likely too dark, or not all, if there are any."""
     more = f"; so do {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
     return [f"rather: {path}: {reason}{more}" for path, reason in doubtful[:1]]
 

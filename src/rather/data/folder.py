@@ -142,8 +142,8 @@ def read_or_warn(root: str, name: str, white: float | int | None = None) -> Imag
         return None
 
 
-def too_dark(names: Sequence[tuple[str, str]], white: float | int | None) -> str:
-    """Why the first of some pictures, and so likely all, come out nearly black; else nothing."""
+def doubtful(names: Sequence[tuple[str, str]], white: float | int | None) -> str:
+    """Why the first of some pictures, and so likely all, are too dark or not all; else nothing."""
     root, name = names[0]
     with suppress(*UNREADABLE):
         doubt = _read(root, name, white)[1]

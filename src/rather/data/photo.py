@@ -1,7 +1,9 @@
 """One photo of any kind: from a file or bytes to what a network looks at.
 
-Upright (EXIF), RGB, 8 bit; of an animation the first frame. Transparent pixels show white, as on a
-page. Deep greyscale is scaled by `white`, the value that is shown white; what is larger is clipped.
+Upright (EXIF), RGB, 8 bit; of an animation, or of the pages of a TIFF, the first: where a TIFF has
+others as large, which may be the channels of a microscope, `doubted` says so. Transparent pixels
+show white, as on a page. Deep greyscale is scaled by `white`, the value that is shown white; what
+is larger is clipped.
 Without it, nothing is clipped: 16-bit is scaled by 1/257; 32-bit and float by the smallest of 1
 (float only), 255 and 65535 that holds all values of this photo, or stretched from minimum to
 maximum where none does. Where that leaves the photo nearly black (fewer than one value in a
@@ -12,7 +14,7 @@ classifiers were trained.
 
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -54,15 +56,17 @@ def doubted(
     most: int = MOST_PIXELS,
     white: float | int | None = None,
 ) -> tuple[Image.Image, str]:
-    """Read a photo as `read` does, and say why it is likely too dark; nothing where it is not."""
+    """Read a photo as `read` does, and say why it is likely not all, or too dark; else nothing."""
     check_white(white)
     name = name or ("the image" if isinstance(source, bytes) else str(source))
     with _explained(name):
         stream = BytesIO(_filled(source)) if isinstance(source, bytes) else _found(Path(source))
         with Image.open(stream) as image:
             _check_opened(image, most)
+            unseen = _unseen(image)
             image.load()
-            return _rgb(_upright(image), white)
+            photo, dark = _rgb(_upright(image), white)
+            return photo, "; and ".join(filter(None, (unseen, dark)))
 
 
 def look(photo: Image.Image, view: View) -> Float[Tensor, "3 h w"]:
@@ -145,6 +149,23 @@ def _explained(name: str) -> Generator[None]:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         way = "it is damaged or of a rare kind; fetch it again, or save it as PNG first"
         raise ValueError(f"{name}: {reason}; {way}") from error
+
+
+def _unseen(image: Image.Image) -> str:
+    """What is to be said of further pages of the same size."""
+    pages = 1
+    if image.format == "TIFF":
+        with suppress(Exception):  # damage behind the first page, which can be read
+            size, pages = image.size, getattr(image, "n_frames", 1)
+            image.seek(pages - 1)
+            pages = pages if image.size == size else 1
+        image.seek(0)
+    if pages == 1:
+        return ""
+    return (
+        f"it holds {pages} pages as large as the first, which alone is seen; save the page that "
+        "matters, or three as the channels of one RGB image"
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -30,7 +30,8 @@ class Photos:
     Folders are searched with all that is below them, in the order of names. Each photo is called by
     the stem of its file, or by its path below the folder where stems collide. While it is iterated,
     `failed` gathers (path, reason) of what cannot be read, `left_out` of what was not tried, and
-    `doubtful` of what is likely too dark, since nothing says which value is white.
+    `doubtful` of what is likely too dark, since nothing says which value is white, or is one
+    page of several.
 
     Args:
         paths: files and folders; a file is tried whatever its name ends in.

@@ -6,7 +6,7 @@ from typing import Any
 
 from rather.classifier import Classifier
 from rather.data.classes import resolve
-from rather.data.folder import Pictures, too_dark
+from rather.data.folder import Pictures, doubtful
 from rather.data.labelled import ClassFolders
 from rather.fitting.recipe import Recipe, Source
 from rather.models import load
@@ -21,9 +21,9 @@ def found(
 
 
 def doubt(pictures: Source) -> str:
-    """Why the pictures come out nearly black, if they do."""
+    """What is doubtful of the pictures, such as that they come out nearly black."""
     files = isinstance(pictures, ClassFolders | Pictures)
-    return too_dark(pictures.names() or pictures.names(True), pictures.white) if files else ""
+    return doubtful(pictures.names() or pictures.names(True), pictures.white) if files else ""
 
 
 def agreed(recipe: Any, pictures: Source) -> tuple[Any, Source]:

@@ -130,8 +130,9 @@ def _read(folder: DonorFolder, count: int, size: tuple[int, int]) -> Bank:
             f"looked for {', '.join(sorted(ENDINGS))}"
         )
     if doubts:
-        more = f" ({len(doubts)} of {len(photos)} donors do)"
-        warnings.warn(f"{doubts[0]}, as in DonorFolder({root!r}, white=...){more}", stacklevel=2)
+        more = f"{len(doubts)} of {len(photos)} donors"
+        way = f"DonorFolder({root!r}, white=...) says what is white"
+        warnings.warn(f"{doubts[0]} ({more}; {way})", stacklevel=2)
     return Bank(torch.stack(list(photos.values())), tuple(photos))
 
 
@@ -150,7 +151,7 @@ def _names(root: str) -> list[str]:
 def _photo(
     folder: DonorFolder, name: str, size: tuple[int, int]
 ) -> tuple[UInt8[Tensor, "3 h w"], str] | None:
-    """One photo, and why it is likely too dark; nothing if it cannot be read."""
+    """One photo, and what is doubtful of it; nothing if it cannot be read."""
     path = Path(folder.path).expanduser()
     try:
         file = path / name if path.is_dir() else _unzipped(path, name)
