@@ -502,6 +502,17 @@ def test_blurred_noise_is_its_own_for_every_image(linear: Classifier) -> None:
     )
 
 
+def test_deep_lift_of_probabilities_takes_the_slope_of_the_softmax(photos: Batch) -> None:
+    torch.manual_seed(0)
+    linear = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3)).eval())
+    leaf, grey = photos.images.clone().requires_grad_(), torch.full_like(photos.images, 0.3)
+    score = ASKED.score(linear(leaf).softmax(1))
+    (slope,) = torch.autograd.grad(score.sum(), leaf)
+    wanted = (slope * (photos.images - grey)).sum(1)
+    found = DeepLift.as_published(Constant(0.3))(linear, photos.images, ASKED)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
+
+
 class Gated(nn.Module):
     """A product of two linear maps, which DeepLIFT has no rule for; its dropout is off."""
 

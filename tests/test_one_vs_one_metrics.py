@@ -107,6 +107,15 @@ def test_a_map_that_ignores_the_question_scores_0(convolutional: Classifier, bat
     assert measure(Antisymmetry(), convolutional, blind).isnan().all()
 
 
+def test_metrics_that_explain_again_do_so_inside_inference_mode(
+    convolutional: Classifier, batch: Batch
+) -> None:
+    found = explain(IntegratedGradients(steps=2), convolutional, batch, ASKED)
+    wanted = measure(ClassSensitivity(), convolutional, found)
+    with torch.inference_mode():
+        assert torch.equal(measure(ClassSensitivity(), convolutional, found), wanted)
+
+
 def test_two_classes_of_opposite_evidence_score_1(linear: Classifier, batch: Batch) -> None:
     weights = linear.net.get_parameter("1.weight").data
     weights[1] = -weights[0]

@@ -41,6 +41,19 @@ def test_a_study_has_the_maps_of_three_questions_for_the_passes_of_one(
         assert side.cost.forward <= few
 
 
+def test_passes_are_shared_inside_inference_mode_too(
+    convolutional: Classifier, batch: Batch
+) -> None:
+    wanted = contrast(REMOVERS[0], convolutional, batch, ASKED, regions=False)
+    with torch.inference_mode():  # what is made in here is copied, and the copies must be the same
+        asked = Question(ASKED.target.clone(), batch.labels.clone())
+        inside = replace(batch, images=batch.images.clone())
+        asked = replace(asked, foil=1 - asked.target)
+        found = contrast(REMOVERS[0], convolutional, inside, asked, regions=False)
+    assert found.cost.forward == wanted.cost.forward
+    assert torch.equal(found.answer.heatmaps, wanted.answer.heatmaps)
+
+
 def test_what_depends_on_the_question_is_asked_each_time(
     convolutional: Classifier, batch: Batch
 ) -> None:
