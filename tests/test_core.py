@@ -205,7 +205,7 @@ LAYERS = (
     ("types", "view", "optional", "progress", "atomic", "memory", "notes", "hints", "inference"),
     ("question", "batch", "networks", "variants", "together"),
     ("classifier",),
-    ("infiller", "editor", "cost", "folding", "lean", "settling"),
+    ("given", "infiller", "editor", "cost", "folding", "lean", "settling"),
     ("explainer", "metric", "engine", "openvino_engine"),
     ("data",),
     ("infillers", "editors", "models"),

@@ -12,6 +12,7 @@ from rather.batch import Batch, check_images
 from rather.classifier import Classifier
 from rather.cost import Cost, counting
 from rather.editor import Counterfactual
+from rather.given import check_batch_given, check_given
 from rather.inference import tracked
 from rather.notes import noting
 from rather.question import Question
@@ -93,7 +94,10 @@ def explain(
     Raises:
         ValueError: the images are not finite in [0, 1], the question does not fit them, or the
             explainer answered with heatmaps of another shape, or with NaN.
+        TypeError: a class stands for a method, a network for a classifier, images for a batch.
     """
+    check_given(explainer, classifier)
+    check_batch_given(batch)
     batch = tracked(batch)
     images = batch.images
     check_images(images)

@@ -61,7 +61,13 @@ def propose(infiller: Infiller, images: Images, seen: Keep, generator: torch.Gen
 
     Raises:
         ValueError: the proposal has the wrong shape, or leaves [0, 1].
+        TypeError: what is given is no in-fill, but a number, a name or a class.
     """
+    if not callable(infiller) or isinstance(infiller, type):
+        raise TypeError(
+            f"{infiller!r} is no in-fill; give one, such as Constant(0.5), Blur() or "
+            "infillers.default(), or any function of images, keep mask and generator"
+        )
     shown = (seen > 0.5).to(images)
     visible = images if reads_hidden(infiller) else torch.where(shown > 0, images, 0.5)
     proposal = infiller(visible, shown, generator)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import torch
 
 from rather.classifier import Classifier
+from rather.given import check_given
 from rather.types import PerImage
 
 Result = TypeVar("Result", contravariant=True)
@@ -27,6 +28,7 @@ def measure(metric: Metric[Result], classifier: Classifier, result: Result) -> P
     Raises:
         ValueError: the metric answered with something else than a finite number, or NaN, an image.
     """
+    check_given(metric, classifier)
     scores = metric(classifier, result)
     if not isinstance(scores, torch.Tensor) or tuple(scores.shape) != (_count(result),):
         said = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
