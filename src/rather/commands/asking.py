@@ -85,12 +85,6 @@ def failures(found: Photos) -> list[tuple[str, str]]:
     return [failed for failed in found.failed if failed not in left_out]
 
 
-def doubts(doubtful: list[tuple[str, str]]) -> list[str]:
-    """One line on the photos that are likely too dark, or not all, if there are any."""
-    more = f"; so do {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
-    return [f"rather: {path}: {reason}{more}" for path, reason in doubtful[:1]]
-
-
 def suited(method: Explainer, by: str, view: View) -> Explainer:
     """The default method with squares of the same share of the image as at 224 pixels."""
     if by != options.BY or view.crop == AT:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out, say
+from rather.commands.console import bar, doubted, emit, guarded, named, out
 
 
 @guarded
@@ -33,8 +33,7 @@ def classify(
             logits = asked(batch.images.to(asked.device))
             pairs = zip(batch.names, logits, strict=True)
             found += [{"image": name, "best": asking.best(asked, row, top)} for name, row in pairs]
-    for line in asking.doubts(photos.doubtful):
-        say(line)
+    doubted(photos.doubtful)
     failed = asking.failures(photos)
     if json:
         emit({"classifier": asked.name, "images": found, "failed": failed})

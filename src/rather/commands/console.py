@@ -64,6 +64,13 @@ def named(failed: list[tuple[str, str]]) -> int:
     return SOME_FAILED if failed else OK
 
 
+def doubted(doubtful: list[tuple[str, str]]) -> None:
+    """One line on the photos that are likely too dark, or not all, if there are any."""
+    for path, reason in doubtful[:1]:
+        more = f"; so do {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
+        say(f"rather: {path}: {reason}{more}")
+
+
 def guarded(command: Callable[..., int]) -> Callable[..., None]:
     """Turn what a command raises into one line and an exit code; with --debug, into a traceback."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out, say
+from rather.commands.console import bar, doubted, emit, guarded, named, out
 
 Editor = Annotated[
     str,
@@ -44,8 +44,7 @@ def edit(
         photos = asking.few(images, asked)
         task = editing.Task(asked, method, to)
         found = editing.edited(task, photos, folder, force)
-    for line in asking.doubts(photos.doubtful):
-        say(line)
+    doubted(photos.doubtful)
     failed = asking.failures(photos)
     if json:
         emit(editing.summary(found, folder, failed))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rather.commands import options
-from rather.commands.console import bar, emit, guarded, named, out, say
+from rather.commands.console import bar, doubted, emit, guarded, named, out
 
 Out = Annotated[Path, typer.Option(help="Folder for the record, the figures and report.html.")]
 Figures = Annotated[
@@ -46,8 +46,7 @@ def explain(
         photos = asking.few(images, asked, batch)
         ask = explaining.Ask(asked, method, target, rather_than, share)
         found = explaining.explained(ask, photos, out, force, figures)
-    for line in asking.doubts(photos.doubtful):
-        say(line)
+    doubted(photos.doubtful)
     failed = asking.failures(photos)
     if json:
         emit(explaining.summary(found, out, failed))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rather.commands import options
+from rather.commands import console, options
 from rather.commands.console import OK, bar, emit, guarded, out, say
 
 Photo = Annotated[Path, typer.Argument(help="A photo.")]
@@ -34,7 +34,7 @@ def fill(
     json: options.Json = False,
 ) -> int:
     """Show what an in-fill makes of a hole, or all of them side by side."""
-    from rather.commands import asking, filling
+    from rather.commands import filling
     from rather.data.photo import doubted
     from rather.view import View
 
@@ -43,8 +43,7 @@ def fill(
         seen, doubt = doubted(photo, white=view.white)
         made, left = filling.filled(seen, hole, infiller, view, seed, device)
         filling.save(made, file, force)
-    for line in asking.doubts([(str(photo), doubt)] if doubt else []):
-        say(line)
+    console.doubted([(str(photo), doubt)] if doubt else [])
     for name, reason in left.items():
         say(f"rather: {name} left out: {reason}")
     if json:
