@@ -13,7 +13,7 @@ demo: $(VENV)/demo.done
 	$(BIN)/rather demo --out demo --force
 
 test: $(VENV)/dev.done
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -270,6 +270,41 @@ def test_openvino_is_imported_late_and_without_telemetry() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(source)})
 
 
+def test_a_signal_arrives_after_openvino_is_gone() -> None:
+    code = """
+import gc
+import signal
+import torch
+from torch import nn
+from rather import Classifier
+from rather.view import View
+
+def answered():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    classifier = Classifier(net, view=View(crop=8, resize=None)).prepare("openvino")
+    with torch.no_grad():
+        classifier(torch.rand(1, 3, 8, 8))
+    return classifier
+
+kept = [answered() for _ in range(3)]
+while kept:
+    kept.pop(0)
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    source = Path(__file__).parent.parent / "src"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(source)},
+    )
+    assert (run.returncode, run.stdout) == (0, "interrupted\n")
+
+
 @pytest.mark.parametrize("kind", ["script", "export"])
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
 def test_compiled_networks_get_what_is_possible(kind: str, engine: Engine, images: Tensor) -> None:

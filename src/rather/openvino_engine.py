@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -59,9 +60,20 @@ class OpenVino:
                 "INFERENCE_PRECISION_HINT": "f32",
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             }
-            compiled = self.openvino.Core().compile_model(model, "CPU", settings)
+            compiled = _core().compile_model(model, "CPU", settings)
             self.queues[height, width] = self.openvino.AsyncInferQueue(compiled)
         return self.queues[height, width]
+
+
+@cache
+def _core() -> Any:
+    """One core for the whole process, which outlives every network.
+
+    Each gives the thread a stack for its signals and takes it back when it is freed. Of several,
+    freed in the order they were made, the last puts back the freed one of another, and the next
+    signal, such as Ctrl-C, ends the process with a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 @torch.no_grad()
