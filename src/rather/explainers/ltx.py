@@ -55,7 +55,7 @@ class Ltx:
         enough: stop once "pos" falls below, or "neg" rises above it; None: never.
         area: price of the whole image.
         area_penalty: "mean"; the "square" of an image's mean; as published "softplus"; "bce", as
-            was meant there.
+            was meant there; "drawn": each step's mask keeps a share that is drawn (`MaskLoss`).
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from the shares; 0: the shares themselves.
         layer: whose map a fresh network reads; empty: the last that answers with a feature map.
@@ -89,6 +89,8 @@ class Ltx:
             raise ValueError(f"steps must be at least 0, but is {self.steps}")
         if self.enough is not None and self.select == "loss":
             raise ValueError(f"enough={self.enough} is a level of select='pos' or 'neg'")
+        if self.loss().sized and self.select == "loss" and self.steps > 1:
+            raise ValueError("steps whose masks differ in size need select='pos' or 'neg'")
 
     @classmethod
     def as_published(cls, weights: str) -> "Ltx":

@@ -2,9 +2,10 @@
 
 Source: Barkan et al., Learning to Explain: A Model-Agnostic Framework for Explaining Black Box
 Models (LTX), ICDM 2023, arXiv:2310.16584. Differs: the classifier is asked what it sees in each
-crop (or the label is taken, as in the paper's "target" networks); area costs in proportion; `fit`
-warms up, then lowers the rate by half a cosine, and keeps averaged weights (published: a schedule
-planned for many times the steps that were made, and the checkpoint with the best metric).
+crop (or the label is taken, as in the paper's "target" networks); area costs in proportion, or the
+mask's size is drawn, so that a ranking is learned; `fit` warms up, then lowers the rate by half a
+cosine, and keeps averaged weights (published: a schedule planned for many times the steps that were
+made, and the checkpoint with the best metric).
 """
 
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class MaskRecipe:
             leaves masks that keep nothing.
         start: the share of `area` that it rises from.
         area_penalty: "mean"; the "square" of an image's mean, which leaves no mask that keeps
-            nothing or all; as published "softplus"; "bce" is what was meant there.
+            nothing or all; as published "softplus"; "bce" is what was meant there; "drawn": no
+            price, but each mask keeps a share that is drawn anew (`MaskRecipe.drawn`).
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from what the network says, without which
             it may learn to dim the whole image; 0: its answer is the mask, as published.
@@ -88,6 +90,12 @@ class MaskRecipe:
             classifier, labels=labels, area=50.0, anneal=0, area_penalty="softplus", rate=1.9e-4
         )
 
+    @classmethod
+    def drawn(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
+        """Masks of a drawn size, which keep the answer while their opposites lose it."""
+        settings = {"area": 1e-3, "area_penalty": "drawn", "inverse": 1.0, "temperature": 0.3}
+        return cls(classifier, labels=labels, anneal=0, **settings)
+
     @property
     def labelled(self) -> bool:
         """Whether it learns from class folders."""
@@ -118,7 +126,8 @@ class MaskRecipe:
         loss = self.loss()(classifier, images, question, grid, stepped(0, 0))
         shown = self.shown(images, grid)
         kept = (classifier(shown).argmax(1) == target).float().mean()
-        figures = {"loss": loss.mean(), "kept area": grid.mean(), "answers lost": 1 - kept}
+        area = self.loss().region(grid) if self.loss().sized else grid
+        figures = {"loss": loss.mean(), "kept area": area.mean(), "answers lost": 1 - kept}
         return {name: float(value) for name, value in figures.items()}
 
     def samples(self, nets: Nets, given: Images | Batch) -> tuple[Images, ...]:
