@@ -3,10 +3,11 @@
     python benchmarks/claims_ltx.py [--objects] [--photos 100] [--rows PATTERN] [--report]
 
 The claims of Barkan et al., arXiv:2310.16584, on ImageNet validation photos that EfficientNet-Lite0
-answers with their label, by the shipped mask network, which saw none of them: as it is (pLTX), and
-fine-tuned on each photo (LTX), its step chosen by its own loss or, as published, by the measure
-that is then reported. All on black, as published: how long the answer survives while pixels go
-(POS, NEG), its probability on the way (DEL, INS, at the same ten shares), and on the map's part
+answers with their label, by the two shipped mask networks, which saw none of them: one that learned
+from masks of a drawn size, and one that was trained at a price of area, as published. Each as it is
+(pLTX), and fine-tuned on each photo (LTX), the step chosen by its own loss or, as published, by the
+measure that is then reported. All on black, as published: how long the answer survives while pixels
+go (POS, NEG), its probability on the way (DEL, INS, at the same ten shares), and on the map's part
 (ADP, PIC). Deletion under fills that no method was made with stands beside them. With `--objects`:
 whether the map covers the salient object, as people drew it, of photos of ECSSD that are asked why
 what the classifier answers. See `claims_removal.py` for `--rows` and how runs resume.
@@ -24,6 +25,7 @@ from claims_verdict import Measured, Photos, compared
 from claims_work import Row, centre
 from harness import ROOT
 from objects import data, photos
+from train_small import JOBS
 
 from rather import Explainer, Infiller
 from rather.explainers import (
@@ -43,11 +45,22 @@ SEED = 0
 SHOWN = tuple(step / 10 for step in range(1, 11))  # what is left as the worst tenths go
 BLACK = Constant(0.0)
 FAIR: dict[str, Infiller] = {"mean colour": MeanColour(), "blur": Blur(sigma=10.0)}
-TUNED = Ltx(MASKER, **TRAINED, seed=SEED)
-MASKS: dict[str, Explainer] = {
+PRICED = Ltx(MASKER, **TRAINED, seed=SEED)
+RANKED = "ltx-efficientnet-lite0-v2"
+DRAWN: dict[str, Any] = {
+    name: getattr(JOBS[RANKED].recipe, name)
+    for name in ("temperature", "area", "area_penalty", "inverse")
+}
+TUNED = Ltx(RANKED, **DRAWN, select="neg", seed=SEED)
+RANKINGS: dict[str, Explainer] = {
     "pLTX": replace(TUNED, steps=0),
-    "LTX": TUNED,
+    "LTX, step by NEG": TUNED,
     "LTX, step by POS": replace(TUNED, select="pos"),
+}
+MASKS: dict[str, Explainer] = {
+    "pLTX, priced": replace(PRICED, steps=0),
+    "LTX, priced": PRICED,
+    "LTX, priced, step by POS": replace(PRICED, select="pos"),
     "FIDO, black": Fido(infiller=BLACK, seed=SEED),
 }
 OTHERS: dict[str, Explainer] = {
@@ -58,6 +71,7 @@ OTHERS: dict[str, Explainer] = {
     "RISE, black": Rise(infiller=BLACK, samples=500, seed=SEED),
 }
 BASELINES = ("Grad-CAM", "gradient", "IG, black")
+REMOVERS = ("RISE, black", "FIDO, black")
 MEASURED = (
     Measured("POS", "POS"),
     Measured("NEG", "NEG", lower=False),
@@ -93,27 +107,29 @@ def measures(keep: Any) -> dict[str, Measure]:
 
 
 def rows() -> list[Row]:
-    """Mask networks, what else gives masks, and what gives ratings; the centre looks at nothing."""
+    """What gives ratings, of which a drawn size makes masks, and what gives masks themselves."""
     shifted, scaled = measures("shifted"), measures("scaled")
     return [
         Row("centre", "", centre, scaled, "centre of the image"),
         *(Row(name, "black", by, shifted) for name, by in MASKS.items()),
-        *(Row(name, "black", by, scaled) for name, by in OTHERS.items()),
+        *(Row(name, "black", by, scaled) for name, by in (RANKINGS | OTHERS).items()),
     ]
 
 
 def objects() -> list[Row]:
     """The same methods, and how well their maps cover the object."""
-    return [replace(row, measures=COVERED) for row in rows() if row.name != "LTX, step by POS"]
+    return [replace(row, measures=COVERED) for row in rows() if not row.name.endswith("by POS")]
 
 
 def claims(
     numbers: Mapping[str, Photos], measured: Sequence[Measured] = MEASURED
 ) -> list[dict[str, Any]]:
     """LTX above pLTX, pLTX above gradients and CAM; and beside what removes pixels."""
-    pairs = [("LTX", "pLTX"), ("LTX, step by POS", "LTX")]
-    pairs += [("pLTX", other) for other in ("centre", *BASELINES)]
-    pairs += [("LTX", other) for other in (*BASELINES, "RISE, black", "FIDO, black")]
+    pairs = [("LTX, step by NEG", "pLTX"), ("LTX, step by POS", "pLTX")]
+    pairs += [("LTX, priced", "pLTX, priced"), ("LTX, priced, step by POS", "LTX, priced")]
+    pairs += [("pLTX", other) for other in ("pLTX, priced", "centre", *BASELINES, *REMOVERS)]
+    pairs += [("LTX, step by NEG", other) for other in (*BASELINES, *REMOVERS)]
+    pairs += [("pLTX, priced", other) for other in ("centre", *BASELINES)]
     return [
         compared(numbers, each, one, other, flag(each.name, one))
         for one, other in pairs
