@@ -49,7 +49,7 @@ JOBS = {
     ),
     # The last map, masks of a drawn size: what is learned is a ranking.
     "ltx-efficientnet-lite0-v2": Job(
-        MaskRecipe.drawn("efficientnet-lite0"),
+        MaskRecipe.as_ranking("efficientnet-lite0"),
         photos,
         Plan(steps=1800, batch=16, warmup=50, average=0.99, held=48, validate_every=200),
         Crop(size=224),

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from rather import explainers
-from rather.explainers import Bbmp, Fido, Lime, MeaningfulPerturbation, Occlusion, Rise, Slic
+from rather.explainers import (
+    Bbmp,
+    Fido,
+    IntegratedGradients,
+    Lime,
+    MeaningfulPerturbation,
+    Occlusion,
+    Rise,
+    Slic,
+)
 from rather.infillers import Blur, KeptMean, MeanColour
 from rather.report.words import settings
 from rather.spec import build
@@ -137,6 +146,10 @@ def test_published_settings_can_be_asked_for_in_words() -> None:
     assert build("Fido.as_published()", KNOWN) == Fido.as_published()
     asked = build('Fido.as_published(KeptMean(), objective="sdr")', KNOWN)
     assert asked == Fido.as_published(KeptMean(), "sdr")
+    dapi = IntegratedGradients.as_in_dapi()
+    assert build("IntegratedGradients.as_in_dapi()", KNOWN) == dapi
+    with pytest.raises(ValueError, match=r"called 'as_in_papi'; did you mean 'as_in_dapi'\?"):
+        build("IntegratedGradients.as_in_papi()", KNOWN)
     with pytest.raises(ValueError, match="KeptMean has no settings of a paper"):
         build("KeptMean.as_published()", KNOWN)
     with pytest.raises(ValueError, match=r"no field of Fido\.as_published is called 'steps'"):

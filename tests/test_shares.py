@@ -1,5 +1,8 @@
 """Masks of a given share, and networks that learn what goes first from masks of a drawn one."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,8 +11,11 @@ from rather import Batch, Classifier, Question, explain
 from rather.explainers import Ltx
 from rather.explainers.mask_loss import SHOWN, SIZES, MaskLoss
 from rather.explainers.shares import at_share
+from rather.explainers.trunk import fresh
 from rather.fitting import MaskRecipe
 from rather.infillers import Constant
+from rather.networks.weights import packed
+from rather.spec import build
 from rather.view import View
 
 LOSS = MaskLoss(Constant(0.0), 0.0, "drawn", inverse=1.0, temperature=0.3)
@@ -67,7 +73,7 @@ class Spots(nn.Module):
 def test_what_the_answer_hangs_on_comes_first() -> None:
     classifier = Classifier(Spots().eval(), mean=(0.0,) * 3, std=(1.0,) * 3, view=View(crop=16))
     batch = Batch(torch.ones(2, 3, 16, 16), torch.ones(2, dtype=torch.long), ("a", "b"))
-    made = MaskRecipe.drawn("any")
+    made = MaskRecipe.as_ranking("any")
     method = Ltx(
         "",
         steps=60,
@@ -84,6 +90,38 @@ def test_what_the_answer_hangs_on_comes_first() -> None:
     heat = explain(method, classifier, batch, Question(batch.labels)).heatmaps
     rated = nn.functional.avg_pool2d(heat[:, None], 4).flatten(1)
     assert rated.argsort(1)[:, -2:].sort(1).values.tolist() == [[1, 15]] * 2
+
+
+RECIPES = {
+    repr(MaskRecipe.as_ranking("some.safetensors")): Ltx(
+        "", select="neg", area=1e-3, area_penalty="drawn", inverse=1.0, temperature=0.3
+    ),
+    "MaskRecipe('some', area=16.0, area_penalty='square', infiller=Constant(value=0.5))": Ltx(
+        "", area=16.0, area_penalty="square"
+    ),
+    "by hand: area=3": Ltx(""),
+    "by hand": Ltx(""),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_network_is_fine_tuned_as_it_was_trained(recipe: str, tmp_path: Path) -> None:
+    classifier = Classifier(Spots().eval(), mean=(0.0,) * 3, std=(1.0,) * 3, view=View(crop=16))
+    batch = Batch(torch.rand(1, 3, 16, 16), torch.ones(1, dtype=torch.long), ("a",))
+    path = tmp_path / "mask.safetensors"
+    path.write_bytes(packed(fresh(classifier, batch.images, "look"), {"recipe": recipe}))
+    method = Ltx.as_trained(str(path))
+    assert replace(method, weights="") == RECIPES[recipe]
+    known = {"Ltx": Ltx}
+    assert build(f"Ltx.as_trained({str(path)!r})", known) == method
+    explain(replace(method, steps=2), classifier, batch, Question(batch.labels))  # and no warning
+    other = Ltx(str(path), steps=2, area=99.0)
+    if "by hand" in recipe:
+        explain(other, classifier, batch, Question(batch.labels))
+    else:
+        with pytest.warns(UserWarning, match=r"was trained with area=.*as_trained\('"):
+            explain(other, classifier, batch, Question(batch.labels))
+        explain(replace(other, steps=0), classifier, batch, Question(batch.labels))
 
 
 def test_masks_of_a_drawn_size_need_a_soft_edge_and_a_measure_of_their_order() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from rather.hints import check
 
 FIRST = ""  # the keyword of what stands first without one
+READY = "as_"  # how the class methods begin that give settings which belong together
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def build(text: str, known: Mapping[str, Any]) -> Any:
 
     A bare name is a call without keywords. Values are literals, methods, or tuples of them; a
     method or a string may stand first without its keyword, as in `Edited(PixelAscent())`. A method
-    with a paper's settings has them as `Fido.as_published(objective="sdr")`.
+    with a paper's settings has them as `Fido.as_published(objective="sdr")`; so it is with all
+    class methods whose names begin with `as_`.
 
     >>> from rather import explainers, infillers
     >>> known = {name: getattr(explainers, name) for name in explainers.__all__}
@@ -110,11 +112,13 @@ def _method(
     match func:
         case ast.Name(id=name):
             return _made(name, known[_one_of(known, "method", name)], keywords, text, known)
-        case ast.Attribute(value=ast.Name(id=name), attr="as_published"):
-            published = getattr(known[_one_of(known, "method", name)], "as_published", None)
-            if published is None:
-                raise ValueError(f"{name} has no settings of a paper; leave out .as_published")
-            return _made(f"{name}.as_published", published, keywords, text, known)
+        case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr.startswith(READY):
+            method = known[_one_of(known, "method", name)]
+            ready = [each for each in dir(method) if each.startswith(READY)]
+            if not ready:
+                raise ValueError(f"{name} has no settings of a paper; leave out .{attr}")
+            make = getattr(method, _one_of(ready, f"setting of {name}", attr))
+            return _made(f"{name}.{attr}", make, keywords, text, known)
         case _:
             raise _unreadable(func, text)
 

@@ -10,6 +10,7 @@ gives what they came to; an infiller in place of black, a foil, and cheaper thin
 """
 
 import copy
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from rather.classifier import Classifier
 from rather.explainers.cells import Grid, upsampled
 from rather.explainers.mask_loss import MaskLoss, Penalty
 from rather.explainers.survival import survival
+from rather.explainers.trained import trained
 from rather.explainers.trunk import fresh, loaded
 from rather.infiller import Infiller, seeded
 from rather.infillers import Constant
@@ -38,10 +40,9 @@ class Ltx:
     """Rates pixels by how much of them a mask network keeps; above 0, more than half.
 
     Args:
-        weights: the path of a safetensors file that `MaskRecipe` made of this classifier, or the
-            shipped "ltx-efficientnet-lite0", which is to be fine-tuned with area=16.0,
-            area_penalty="square" and temperature=0.2; empty: the classifier's trunk with a head
-            that knows nothing.
+        weights: the path of a safetensors file that `MaskRecipe` made of this classifier, or a
+            shipped name, such as "ltx-efficientnet-lite0"; `as_trained` has its settings for the
+            fine-tuning; empty: the classifier's trunk with a head that knows nothing.
         infiller: what stands where the mask lets go; the network was trained with one of its own.
         steps: of fine-tuning, the last of which only looks; 0 takes the network as it is, whose
             mask is that of its answer, whatever the question.
@@ -98,6 +99,19 @@ class Ltx:
         made = cls(weights, rates=(1.2e-4, 4.5e-6), select="pos", enough=6.0, area=50.0)
         return cls(**{**vars(made), "area_penalty": "softplus"})
 
+    @classmethod
+    def as_trained(cls, weights: str) -> "Ltx":
+        """Fine-tunes by the loss that the network was trained with, as its file says.
+
+        Of masks of a drawn size, the step with the largest "neg" is kept.
+
+        Raises:
+            ValueError: there is no such file, or it is damaged.
+        """
+        aim = trained(weights)
+        select = "neg" if aim.area_penalty == "drawn" else "loss"
+        return cls(weights, select=select, **aim.settings())
+
     def __call__(self, classifier: Classifier, images: Images, question: Question) -> Heatmaps:
         net = self.network(classifier, images)
         if self.tune == "logits":
@@ -112,8 +126,20 @@ class Ltx:
     def network(self, classifier: Classifier, images: Images) -> MaskNet:
         """The network that every image starts from."""
         if self.weights:
+            self.check_aim()
             return loaded(self.weights, classifier, images)
         return fresh(classifier, images, self.layer, self.tokens, seed=self.seed)
+
+    def check_aim(self) -> None:
+        """Warn if the fine-tuning wants something else than the training did."""
+        other = trained(self.weights).missed(self) if self.steps > 1 else {}
+        if other:
+            said = ", ".join(f"{name}={value!r}" for name, value in other.items())
+            warnings.warn(
+                f"{self.weights} was trained with {said}, but is fine-tuned otherwise; "
+                f"Ltx.as_trained({self.weights!r}) takes the same",
+                stacklevel=2,
+            )
 
     @torch.enable_grad()
     def tuned(

@@ -51,7 +51,7 @@ class MaskRecipe:
         start: the share of `area` that it rises from.
         area_penalty: "mean"; the "square" of an image's mean, which leaves no mask that keeps
             nothing or all; as published "softplus"; "bce" is what was meant there; "drawn": no
-            price, but each mask keeps a share that is drawn anew (`MaskRecipe.drawn`).
+            price, but each mask keeps a share that is drawn anew (`MaskRecipe.as_ranking`).
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from what the network says, without which
             it may learn to dim the whole image; 0: its answer is the mask, as published.
@@ -91,7 +91,7 @@ class MaskRecipe:
         )
 
     @classmethod
-    def drawn(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
+    def as_ranking(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
         """Masks of a drawn size, which keep the answer while their opposites lose it."""
         settings = {"area": 1e-3, "area_penalty": "drawn", "inverse": 1.0, "temperature": 0.3}
         return cls(classifier, labels=labels, anneal=0, **settings)
