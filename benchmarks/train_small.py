@@ -51,7 +51,7 @@ JOBS = {
     "ltx-efficientnet-lite0-v2": Job(
         MaskRecipe.as_ranking("efficientnet-lite0"),
         photos,
-        Plan(steps=1800, batch=16, warmup=50, average=0.99, held=48, validate_every=200),
+        Plan(steps=1400, batch=16, warmup=50, average=0.99, held=48, validate_every=200),
         Crop(size=224),
     ),
 }

@@ -51,9 +51,15 @@ def test_each_image_draws_a_size_of_its_own_and_the_gradient_arrives() -> None:
     torch.testing.assert_close(shown, torch.full_like(shown, SHOWN), rtol=0, atol=1e-5)
 
 
-def test_what_is_priced_is_that_logits_grow() -> None:
-    grid = torch.tensor([-2.0, 3.0]).sigmoid().view(1, 1, 1, 2)
-    torch.testing.assert_close(LOSS.share(grid), torch.tensor([6.5]))
+def test_what_is_priced_is_what_standardising_changes() -> None:
+    """It changes no order, and pulls logits to mean 0 and deviation 1."""
+    logit = torch.tensor([-2.0, 3.0]).view(1, 1, 1, 2).requires_grad_()
+    price = LOSS.share(logit.sigmoid())
+    torch.testing.assert_close(price, torch.tensor([2.5]), rtol=0, atol=0.01)
+    slope = torch.autograd.grad(price.sum(), logit)[0].flatten()
+    torch.testing.assert_close(slope, torch.tensor([-1.0, 2.0]), rtol=0, atol=0.01)
+    usual = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).sigmoid()
+    torch.testing.assert_close(LOSS.share(usual), torch.zeros(1), rtol=0, atol=1e-4)
 
 
 class Spots(nn.Module):
@@ -94,7 +100,7 @@ def test_what_the_answer_hangs_on_comes_first() -> None:
 
 RECIPES = {
     repr(MaskRecipe.as_ranking("some.safetensors")): Ltx(
-        "", select="neg", area=1e-3, area_penalty="drawn", inverse=1.0, temperature=0.3
+        "", select="neg", area=0.1, area_penalty="drawn", inverse=1.0, temperature=0.3
     ),
     "MaskRecipe('some', area=16.0, area_penalty='square', infiller=Constant(value=0.5))": Ltx(
         "", area=16.0, area_penalty="square"

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from rather.classifier import Classifier
 from rather.explainers.cells import Grid, upsampled
 from rather.explainers.concrete import soft_keep
-from rather.explainers.shares import at_share
+from rather.explainers.shares import at_share, unusual
 from rather.infiller import Infiller, fill
 from rather.question import Question
 from rather.types import Images, PerImage
@@ -29,7 +29,7 @@ PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
     "square": lambda keep: keep,  # of an image's mean, below
     "softplus": F.softplus,
     "bce": lambda keep: -torch.log1p(-keep.clamp(max=1 - 1e-6)),
-    "drawn": lambda keep: keep.logit(eps=1e-6).square(),
+    "drawn": lambda keep: unusual(keep.logit(eps=1e-6)),
 }
 SIZES = (0.05, 0.6)  # between which a mask's size is drawn
 SHOWN = 0.3  # the size at which a mask of any is shown
@@ -45,7 +45,7 @@ class MaskLoss:
         penalty: how a cell is priced: by "mean" its share, or "softplus", "bce" of it; or the image
             by the "square" of its mean, so that the last of it is cheap, and the first dear; or
             "drawn": each mask keeps a share that is drawn anew, and learns what goes first; `area`
-            only keeps the shares' logits, squared, from growing.
+            is the price of logits whose mean is not 0, or their deviation not 1.
         inverse: weight of the answer's being lost where the mask's opposite is kept.
         temperature: of near-binary masks that are drawn from the shares, so that to dim all of the
             image gains nothing; 0: the shares are the mask. Of masks of a drawn size, how soft

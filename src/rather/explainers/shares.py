@@ -38,3 +38,8 @@ def standardised(grid: Grid) -> Grid:
     """Ratings of mean 0 and deviation 1, image by image; those that are all alike become 0."""
     mean = grid.mean((1, 2, 3), keepdim=True)
     return (grid - mean) / (grid.std((1, 2, 3), correction=0, keepdim=True) + 1e-3)
+
+
+def unusual(grid: Grid) -> Grid:
+    """Squared distance of ratings from what they are standardised, which is a constant."""
+    return (grid - standardised(grid).detach()).square()

@@ -93,7 +93,7 @@ class MaskRecipe:
     @classmethod
     def as_ranking(cls, classifier: str, labels: tuple[int, ...] = ()) -> "MaskRecipe":
         """Masks of a drawn size, which keep the answer while their opposites lose it."""
-        settings = {"area": 1e-3, "area_penalty": "drawn", "inverse": 1.0, "temperature": 0.3}
+        settings = {"area": 0.1, "area_penalty": "drawn", "inverse": 1.0, "temperature": 0.3}
         return cls(classifier, labels=labels, anneal=0, **settings)
 
     @property
