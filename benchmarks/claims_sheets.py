@@ -2,10 +2,11 @@
 
     python benchmarks/claims_sheets.py [--photos 20] [--skip 0] [--cell 88] [--make PATTERN]
 
-One sheet for the -G methods, and one for each objective of FIDO and BBMP: a photo a line, with its
-boxes, and a column for every method and fill. A sheet without any map is left as it was. Maps of
-FIDO and BBMP are probabilities less one half: green is kept (to destroy: dropped), purple is not.
-Numbers are committed, maps are not: `--make` makes those of the rows that match again.
+One sheet for the -G methods, one for LTX, and one for each objective of FIDO and BBMP: a photo a
+line, with its boxes, and a column for every method and fill. A sheet without any map is left as it
+was. Maps of FIDO and BBMP are probabilities less one half: green is kept (to destroy: dropped),
+purple is not. Numbers are committed, maps are not: `--make` makes those of the rows that match
+again.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from claims_fido import ATTENTION, MASKER, VAE
 from claims_fido import benchmark as fido
 from claims_ledger import Ledger
+from claims_ltx import BENCHMARK as LTX
 from claims_removal import BENCHMARK as REMOVAL
 from claims_run import Benchmark
 from claims_work import TOGETHER, Row, judge, make, photos
@@ -77,6 +79,9 @@ def short(name: str) -> str:
         "BBMP ssr, ": "B ",
         "BBMP sdr, ": "B ",
         "network": "net",
+        ", step by ": " by ",
+        ", priced": " priced",
+        ", black": "",
     }
     for long, brief in words.items():
         name = name.replace(long, brief)
@@ -115,6 +120,7 @@ def run(
     both = fido(VAE, ATTENTION, MASKER)
     parts = {
         "claims_removal": (REMOVAL, [row for row in REMOVAL.rows if row.fill]),
+        "claims_ltx": (LTX, [row for row in LTX.rows if row.fill]),
         "claims_fido_ssr": (both, [row for row in both.rows if " sdr" not in row.name]),
         "claims_fido_sdr": (both, [row for row in both.rows if " sdr" in row.name]),
     }
