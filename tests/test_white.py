@@ -2,13 +2,16 @@
 
 import json
 import re
+import struct
 import warnings
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from test_cli import toy
@@ -273,3 +276,33 @@ def test_pages_that_are_not_seen_are_doubted() -> None:
     assert photo.doubted(stack(bright))[1] == ""
     cut = stack(bright, bright)[:-200]  # the second page is not whole
     assert photo.read(cut).size == (SIDE, SIDE)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png16(values: np.ndarray) -> bytes:
+    """RGB of 16 bits, which Pillow reads but does not write."""
+    height, width, _ = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def tiff16(values: np.ndarray) -> bytes:
+    stream = BytesIO()
+    tifffile.imwrite(stream, values, photometric="rgb")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("made", [png16, tiff16])
+def test_colours_of_which_the_lower_bits_are_lost_are_doubted(made: Any) -> None:
+    colours = (RAMP[..., None] * np.array([4095, 3000, 2000])).astype(np.uint16)
+    seen, doubt = photo.doubted(made(colours), white=4095)
+    assert np.asarray(seen).max() == 15
+    assert re.search(r"nearly black: its colours have 16 bits, .* at most 15 of 255; scale", doubt)
+    whole, doubt = photo.doubted(made(colours * 16))
+    assert (np.asarray(whole).max(), doubt) == (255, "")
+    assert photo.doubted(made(colours * 0))[1] == ""

@@ -8,8 +8,8 @@ Without it, nothing is clipped: 16-bit is scaled by 1/257; 32-bit and float by t
 (float only), 255 and 65535 that holds all values of this photo, or stretched from minimum to
 maximum where none does. Where that leaves the photo nearly black (fewer than one value in a
 thousand reach an eighth of the range), `doubted` says so: 12 bits in a file of 16, or a few values
-of float above 1, do it. NaN counts as 0. Colour profiles are ignored, as they were when the
-classifiers were trained.
+of float above 1, do it; of RGB of 16 bits, of which the upper 8 alone are read, too. NaN counts as
+0. Colour profiles are ignored, as they were when the classifiers were trained.
 """
 
 import warnings
@@ -63,9 +63,10 @@ def doubted(
         stream = BytesIO(_filled(source)) if isinstance(source, bytes) else _found(Path(source))
         with Image.open(stream) as image:
             _check_opened(image, most)
-            unseen = _unseen(image)
+            unseen, halved = _unseen(image), _halved(image)
             image.load()
             photo, dark = _rgb(_upright(image), white)
+            dark = _doubt_halved(photo) if halved else dark
             return photo, "; and ".join(filter(None, (unseen, dark)))
 
 
@@ -168,6 +169,13 @@ def _unseen(image: Image.Image) -> str:
     )
 
 
+def _halved(image: Image.Image) -> bool:
+    """Whether colours have 16 bits in the file, of which Pillow reads the upper 8."""
+    return image.mode in ("RGB", "RGBA") and any(
+        ";16" in str(part[3]) for part in getattr(image, "tile", ())
+    )
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
@@ -210,4 +218,14 @@ def _doubt(values: np.ndarray, shown: np.ndarray, white: float) -> str:
         f"it comes out nearly black: its largest value is {values.max():g}, 999 of 1000 are at "
         f"most {usual:g}, and {white:g} is shown white; say what is white (1 for float, "
         "4095 for 12 bits) with --white or white="
+    )
+
+
+def _doubt_halved(photo: Image.Image) -> str:
+    values = np.asarray(photo)
+    if not values.any() or (values >= DIM * 255).mean() >= RARE:
+        return ""
+    return (
+        f"it comes out nearly black: its colours have 16 bits, of which the upper 8 are read, at "
+        f"most {values.max()} of 255; scale them and save it with 8 bits a colour"
     )
