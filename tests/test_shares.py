@@ -53,11 +53,13 @@ def test_each_image_draws_a_size_of_its_own_and_the_gradient_arrives() -> None:
 
 def test_what_is_priced_is_what_standardising_changes() -> None:
     """It changes no order, and pulls logits to mean 0 and deviation 1."""
-    logit = torch.tensor([-2.0, 3.0]).view(1, 1, 1, 2).requires_grad_()
+    logit = torch.tensor([-2.0, 1.0, 4.0]).view(1, 1, 1, 3).requires_grad_()
+    usual = torch.tensor([-1.5, 0.0, 1.5]) / 1.5**0.5
     price = LOSS.share(logit.sigmoid())
-    torch.testing.assert_close(price, torch.tensor([2.5]), rtol=0, atol=0.01)
+    away = logit.detach().flatten() - usual
+    torch.testing.assert_close(price, away.square().mean()[None], rtol=0, atol=0.01)
     slope = torch.autograd.grad(price.sum(), logit)[0].flatten()
-    torch.testing.assert_close(slope, torch.tensor([-1.0, 2.0]), rtol=0, atol=0.01)
+    torch.testing.assert_close(slope, 2 * away / 3, rtol=0, atol=0.01)
     usual = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).sigmoid()
     torch.testing.assert_close(LOSS.share(usual), torch.zeros(1), rtol=0, atol=1e-4)
 
@@ -128,6 +130,19 @@ def test_a_network_is_fine_tuned_as_it_was_trained(recipe: str, tmp_path: Path) 
         with pytest.warns(UserWarning, match=r"was trained with area=.*as_trained\('"):
             explain(other, classifier, batch, Question(batch.labels))
         explain(replace(other, steps=0), classifier, batch, Question(batch.labels))
+
+
+def test_what_is_held_out_is_judged_at_the_size_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classifier = Classifier(Spots().eval(), mean=(0.0,) * 3, std=(1.0,) * 3, view=View(crop=16))
+    monkeypatch.setattr("rather.fitting.mask.judge", lambda name, device: classifier)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    recipe = replace(MaskRecipe.as_ranking("spots"), side=16, layer="look")
+    nets = recipe.networks()
+    with torch.no_grad():
+        found = recipe.validate(nets, images)
+    assert found["kept area"] == pytest.approx(SHOWN, abs=1e-4)
 
 
 def test_masks_of_a_drawn_size_need_a_soft_edge_and_a_measure_of_their_order() -> None:
