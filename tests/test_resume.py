@@ -124,6 +124,26 @@ def test_an_error_keeps_what_was_done_as_well(folder: Path, explain: Explain) ->
     assert again.made == ["3"]
 
 
+def test_other_bounds_on_what_is_held_go_on_as_well(
+    folder: Path, explain: Explain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever ran out of memory begins again with less; parts must be of as many photos."""
+    for number in range(4, 8):
+        draw(folder / "photos" / f"{number}.png", 20 * number)
+    by = ("--by", "Lime(samples=40, infiller=Inpainter(batch=2))", "--batch", "8")
+    explain(Counted(stop=4), *by)
+    smaller = ("--by", "Lime(samples=40, infiller=Inpainter(batch=1))", "--batch", "5")
+    again = Counted()
+    assert explain(again, *smaller) == 0
+    assert again.made == ["4", "5", "6", "7"]
+    one, other = ("--by", "Lime(samples=40)"), ("--by", "Lime(samples=41)")
+    explain(Counted(stop=2), *one, out="b")
+    capsys.readouterr()
+    assert explain(Counted(), *other, out="b") == 1
+    assert explain(Counted(), *one, "--batch", "4", out="b") == 1
+    assert "holds unfinished work of another task" in capsys.readouterr().err
+
+
 def test_nothing_is_left_where_nothing_was_done(folder: Path, explain: Explain) -> None:
     assert explain(Counted(stop=0)) == 130
     assert [path.name for path in folder.iterdir()] == ["photos"]

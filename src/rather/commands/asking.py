@@ -1,7 +1,7 @@
 """From the words of the command line to classifiers, methods and questions."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -18,6 +18,7 @@ from rather.explainer import Explainer
 from rather.infiller import Infiller
 from rather.models import load
 from rather.question import Question
+from rather.settling import rebuilt
 from rather.spec import build
 from rather.types import Labels
 from rather.view import View
@@ -77,6 +78,20 @@ def few(paths: Sequence[Path], of: Classifier, most: int | None = None) -> Photo
     """The photos a few at a time, for work that is kept as it goes on."""
     share = max(1, of.batch // FEW)
     return photos(paths, of, min(most or share, share))
+
+
+def bounded_anew(method: Any) -> Any:
+    """The method with its own bounds on what is held at once, at any depth: no result has them."""
+
+    def change(part: Any) -> Any:
+        if not is_dataclass(part) or isinstance(part, type):
+            return part
+        usual = {one.name: one.default for one in fields(part) if one.name == "batch"}
+        if usual in ({}, {"batch": MISSING}, {"batch": getattr(part, "batch", None)}):
+            return part
+        return rebuilt(replace(part, **usual), change)
+
+    return rebuilt(method, change)
 
 
 def failures(found: Photos) -> list[tuple[str, str]]:

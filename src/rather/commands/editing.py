@@ -85,7 +85,7 @@ def edited(task: Task, photos: Photos, folder: Path, force: bool) -> list[Edit]:
     """Write every edited image, a sheet and the answers into a folder; the same call goes on."""
     label, found = resolve(task.to, task.classifier), []
     rows: list[dict[str, Image.Image]] = []
-    about = described(task)
+    about = described(task, photos.batch)
     with resumed(folder, about, force, MANIFEST) as partial:
         for old in partial.glob("*.png"):  # of a run that stopped, perhaps of other photos
             old.unlink()
@@ -111,10 +111,12 @@ def edited(task: Task, photos: Photos, folder: Path, force: bool) -> list[Edit]:
     return found
 
 
-def described(task: Task) -> dict[str, Any]:
-    """All that an edit depends on, but for the photos."""
-    by = {"editor": repr(task.editor), "files": fingerprints(task.editor), "to": task.to}
-    return {"classifier": asking.identity(task.classifier), **by, "versions": dict(versions())}
+def described(task: Task, together: int) -> dict[str, Any]:
+    """All that an edit depends on, but for the photos, and how many of them are a part."""
+    method = asking.bounded_anew(task.editor)
+    by = {"editor": repr(method), "files": fingerprints(task.editor), "to": task.to}
+    asked = {**by, "together": together, "versions": dict(versions())}
+    return {"classifier": asking.identity(task.classifier), **asked}
 
 
 def summary(found: list[Edit], folder: Path, failed: list[tuple[str, str]]) -> dict[str, Any]:

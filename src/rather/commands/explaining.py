@@ -64,7 +64,7 @@ def explained(
     """Write record, figures and page into a folder, all or nothing; the same call goes on."""
     found: list[Found] = []
     hybrids: list[HybridCurves] = []
-    about = task(ask)
+    about = task(ask, photos.batch)
     with resumed(folder, about, force) as partial:
         parts = record.Parts(partial)
         for study in _studies(ask, photos, parts):
@@ -95,11 +95,11 @@ def _clear(folder: Path) -> None:
         path.unlink()
 
 
-def task(ask: Ask) -> dict[str, Any]:
-    """All that an explanation depends on, but for the photos."""
-    asked = {"target": ask.target, "foil": ask.foil, "share": ask.share}
-    files = fingerprints(ask.explainer)
-    by = {"explainer": repr(ask.explainer), "files": files, "versions": dict(versions())}
+def task(ask: Ask, together: int) -> dict[str, Any]:
+    """All that an explanation depends on, but for the photos, and how many of them are a part."""
+    asked = {"target": ask.target, "foil": ask.foil, "share": ask.share, "together": together}
+    files, method = fingerprints(ask.explainer), asking.bounded_anew(ask.explainer)
+    by = {"explainer": repr(method), "files": files, "versions": dict(versions())}
     return {"classifier": asking.identity(ask.classifier), **asked, **by}
 
 
