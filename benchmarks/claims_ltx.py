@@ -18,14 +18,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from claims_fido import MASKER, TRAINED
+from claims_fido import MASKER
 from claims_measures import Measure, One
 from claims_run import Bed, Benchmark, arguments, run
 from claims_verdict import Measured, Photos, compared
 from claims_work import Row, centre
 from harness import ROOT
 from objects import data, photos
-from train_small import JOBS
 
 from rather import Explainer, Infiller
 from rather.explainers import (
@@ -45,13 +44,8 @@ SEED = 0
 SHOWN = tuple(step / 10 for step in range(1, 11))  # what is left as the worst tenths go
 BLACK = Constant(0.0)
 FAIR: dict[str, Infiller] = {"mean colour": MeanColour(), "blur": Blur(sigma=10.0)}
-PRICED = Ltx(MASKER, **TRAINED, seed=SEED)
-RANKED = "ltx-efficientnet-lite0-v2"
-DRAWN: dict[str, Any] = {
-    name: getattr(JOBS[RANKED].recipe, name)
-    for name in ("temperature", "area", "area_penalty", "inverse")
-}
-TUNED = Ltx(RANKED, **DRAWN, select="neg", seed=SEED)
+PRICED = replace(Ltx.as_trained(MASKER), seed=SEED)
+TUNED = replace(Ltx.as_trained("ltx-efficientnet-lite0-v2"), seed=SEED)
 RANKINGS: dict[str, Explainer] = {
     "pLTX": replace(TUNED, steps=0),
     "LTX, step by NEG": TUNED,

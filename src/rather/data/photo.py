@@ -211,7 +211,7 @@ def _scale(values: np.ndarray, mode: str) -> tuple[float, float]:
 
 
 def _doubt(values: np.ndarray, shown: np.ndarray, white: float) -> str:
-    if not shown.any() or (shown >= DIM).mean() >= RARE:
+    if not _dark(shown):
         return ""
     usual = float(np.quantile(values, 1 - RARE, method="lower"))
     return (
@@ -223,9 +223,14 @@ def _doubt(values: np.ndarray, shown: np.ndarray, white: float) -> str:
 
 def _doubt_halved(photo: Image.Image) -> str:
     values = np.asarray(photo)
-    if not values.any() or (values >= DIM * 255).mean() >= RARE:
+    if not _dark(values / 255):
         return ""
     return (
         f"it comes out nearly black: its colours have 16 bits, of which the upper 8 are read, at "
         f"most {values.max()} of 255; scale them and save it with 8 bits a colour"
     )
+
+
+def _dark(shown: np.ndarray) -> bool:
+    """Whether nearly all is black, and not quite all."""
+    return bool(shown.any() and (shown >= DIM).mean() < RARE)

@@ -39,6 +39,8 @@ Tune: TypeAlias = Literal["all", "head", "logits"]
 class Ltx:
     """Rates pixels by how much of them a mask network keeps; above 0, more than half.
 
+    One that learned a ranking (`MaskRecipe.as_ranking`) rates about half of the pixels above 0.
+
     Args:
         weights: the path of a safetensors file that `MaskRecipe` made of this classifier, or a
             shipped name, such as "ltx-efficientnet-lite0"; `as_trained` has its settings for the
